@@ -1,0 +1,1 @@
+"""The server: transport, sessions, jobs, ledger and asset store; it never imports torch."""

@@ -1,0 +1,1 @@
+"""All that computes: declarations, the worker process and the generators themselves."""
