@@ -14,7 +14,7 @@ SEED_MAX = 2**32 - 1
 """Seeds are unsigned 32-bit: every host's integer field can show and send them."""
 
 
-class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of every generator's parameters.
 
     Fields are `Annotated[type, Meta(ge=…, le=…, title=…, description=…, extra_json_schema={"unit": "px"})]` with a
