@@ -1,1 +1,1 @@
-"""One file a format: encode, decode, and the FORMAT row that registers them."""
+"""One reader and writer per file format; `engines.formats.registry` finds their rows and loads no codec."""
