@@ -1,0 +1,51 @@
+"""What Unreal Engine 5 believes."""
+
+from __future__ import annotations
+
+from engines.conventions import Axes, Host, PackedMap
+from engines.kinds import Kind, MapName
+
+UNREAL = Host(
+    name="unreal",
+    title="Unreal Engine",
+    axes=Axes(x="forward", y="right", z="up"),
+    handed="left",
+    unit_m=0.01,
+    front="cw",
+    normal_y=-1,
+    uv_origin="top_left",
+    formats={
+        Kind.IMAGE: ("png", "exr", "jpeg"),
+        Kind.MATERIAL: ("png", "exr", "jpeg"),
+        Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence"),
+        Kind.SPLATS: ("ply", "spz"),
+        Kind.MESH: ("glb", "usd", "ply"),
+        Kind.FIELD: ("npy",),
+        Kind.SOUND: ("wav",),
+        Kind.SCENE: ("scene",),
+    },
+    plain_maps=(
+        MapName.BASE_COLOR,
+        MapName.NORMAL,
+        MapName.HEIGHT,
+        MapName.EMISSION,
+        MapName.OPACITY,
+    ),
+    packed=(
+        PackedMap(
+            name="orm",
+            channels={"r": "occlusion", "g": "roughness", "b": "metallic"},
+            fill={"r": 1.0, "g": 0.5, "b": 0.0},
+        ),
+    ),
+    quirks=(
+        "Left-handed with Z up and X forward, in centimetres (Unreal documentation, Coordinate System and Spaces).",
+        "Normal maps are DirectX-style, green down, and need the compression Normalmap (Unreal documentation, "
+        "Texture Format Support and Settings).",
+        "orm needs sRGB off, best by the compression Masks (Unreal documentation, Texture Compression Settings).",
+        "Imported meshes keep their own idea of forward, usually +Y, so a GLB may need a yaw beside things placed "
+        "by this row (Unreal forum, What exactly is forward in Unreal Engine).",
+        "Movies play through Media Framework from Content/Movies; image sequences through ImgMedia (Unreal "
+        "documentation, Media Framework).",
+    ),
+)
