@@ -91,6 +91,11 @@ def encode_prefix(message: Message) -> bytes:
     return b"".join((bytes((PREFIX,)), len(header).to_bytes(4, "big"), header))
 
 
+def size_bytes(message: Message) -> int:
+    """How long the message is on the wire, without a payload, even if that is too long. Raises `WireError`."""
+    return len(_encoded(message))
+
+
 def about(frame: Buffer) -> str:
     """The request, job, upload or transfer a refused frame speaks of, where that much of it can be read."""
     try:
