@@ -1,0 +1,156 @@
+"""Natural stone, sawn, split and weathered."""
+
+from __future__ import annotations
+
+import torch
+
+from generators.procedural.canvas import Canvas
+from generators.procedural.cells import voronoi
+from generators.procedural.details import cracks, specks, stains
+from generators.procedural.fields import blur, curl, fbm, grain, mix, smoothstep, warp, warped_axes
+from generators.procedural.surface import Look, Surface, ramp
+
+
+def terrazzo(canvas: Canvas, look: Look) -> Surface:
+    """Chips of coloured stone in pale cement, ground flat and sealed."""
+    fine, cloud = grain(canvas, "fine", 320), fbm(canvas, "cloud", 4, 4)
+    base = ramp(canvas, look.stops("#c9c1b4", "#d6cfc3", "#ded9cf"), 0.5 + 0.35 * cloud + 0.35 * fine)
+    surface = Surface(canvas, base, canvas.full(0.0), 0.26 + 0.05 * cloud, porous=0.2)
+    for size, (frequency, share, width) in enumerate(((44, 0.42, 0.0011), (19, 0.5, 0.003), (10, 0.34, 0.006))):
+        axes = warped_axes(canvas, f"cut{size}", frequency * 1.6, 0.14 / frequency, 3)
+        cells = voronoi(canvas, f"chips{size}", frequency, 0.95, axes)
+        pick = cells.random(canvas, f"pick{size}")
+        chip = smoothstep(cells.edge, width, width + 0.0009) * (pick < share)
+        tone = cells.random(canvas, f"tone{size}")
+        tints = ramp(canvas, ("#3b3a3c", "#8d8880", "#b5643f", "#c98d76", "#5f7668", "#e4e0d6", "#a57f52"), tone)
+        surface.paint(chip * 0.95, tints, 0.16)
+        surface.height += chip * 0.00003
+    surface.tint(1.0 + 0.05 * fine)
+    return surface
+
+
+def marble(canvas: Canvas, look: Look) -> Surface:
+    """White polished marble with grey veins that branch and fade."""
+    down, across = fbm(canvas, "bend/down", 2, 5), fbm(canvas, "bend/across", 2, 5)
+    veins = canvas.full(0.0)
+    for name, frequency, width, strength in (("large", (1.6, 2.4), 0.05, 1.0), ("middle", (3, 4), 0.035, 0.6), ("small", (7, 9), 0.06, 0.32)):
+        field = warp(canvas, fbm(canvas, name, frequency, 4, 0.45), 0.16 * down, 0.16 * across)
+        gate = smoothstep(fbm(canvas, f"{name}/gate", 3, 3), -0.25, 0.5)
+        line = smoothstep(field.abs(), width * 2.2, 0.0)
+        veins = torch.maximum(veins, strength * gate * line * (0.45 + 0.55 * line))
+    cloud = warp(canvas, fbm(canvas, "cloud", 3, 5, 0.55), 0.1 * across, 0.1 * down)
+    shade = 0.12 + 0.24 * smoothstep(cloud, -0.5, 0.9) + 0.72 * veins + 0.03 * grain(canvas, "fine", 300)
+    colour = ramp(canvas, look.stops("#e9e7e3", "#d6d4d0", "#a9a9a9", "#75777a", "#55575b"), shade)
+    surface = Surface(canvas, colour, canvas.full(0.0), 0.09 + 0.05 * veins + 0.02 * cloud, porous=0.1)
+    surface.paint(smoothstep(cloud + 0.4 * down, 0.3, 0.9) * smoothstep(veins, 0.0, 0.3) * 0.35, "#b79a72")
+    surface.height = -0.00006 * veins + 0.00002 * cloud
+    return surface
+
+
+def granite(canvas: Canvas, look: Look) -> Surface:
+    """Interlocking crystals of feldspar, quartz and mica, polished."""
+    axes = warped_axes(canvas, "shake", 60, 0.003, 2)
+    coarse, small = voronoi(canvas, "coarse", 34, 0.95, axes), voronoi(canvas, "small", 80, 0.95, axes)
+    cloud, fine = fbm(canvas, "cloud", 5, 4), grain(canvas, "fine", 340)
+    kind, tone, second = (coarse.random(canvas, "kind"), coarse.random(canvas, "tone"), small.random(canvas, "kind"))
+    colour = ramp(canvas, look.stops("#8d7468", "#b3958a", "#c4aea4", "#cfc4bb"), 0.15 + 0.7 * tone + 0.25 * cloud)
+    surface = Surface(canvas, colour, canvas.full(0.0), 0.14 + 0.05 * tone, porous=0.15)
+    surface.paint((kind > 0.62).float() * 0.9, ramp(canvas, ("#83827f", "#a6a4a0"), tone), 0.1)
+    surface.paint((second + 0.35 * cloud > 0.72).float() * 0.95, ramp(canvas, ("#17181a", "#2c2d30", "#42413f"), small.random(canvas, "tone")), 0.2)
+    surface.paint((second < 0.1).float(), "#ddd8d0", 0.1)
+    surface.tint((1.0 + 0.14 * fine) * (0.82 + 0.18 * smoothstep(coarse.edge, 0.0, 0.0012)))
+    surface.height = 0.00004 * (tone - 0.5) + 0.00002 * fine
+    return surface
+
+
+def sandstone(canvas: Canvas, look: Look) -> Surface:
+    """Wind-cut layers of ochre and red sand, harder beds standing out."""
+    y, _ = canvas.axes()
+    bend = 0.05 * fbm(canvas, "bend", (2, 1.4), 4) + 0.006 * fbm(canvas, "ragged", 12, 5, 0.6)
+    place = y * canvas.density + bend
+    beds = fbm_of_height(canvas, "beds", place, (7, 17, 41))
+    thin = fbm_of_height(canvas, "thin", place, (60, 110, 200))
+    rough, fine = fbm(canvas, "rough", 16, 6, 0.55), grain(canvas, "fine", 340)
+    hard = smoothstep(beds + 0.25 * rough, -0.25, 0.3)
+    pocket = smoothstep(fbm(canvas, "pocket", (14, 7), 4, 0.5, "billow"), 0.05, -0.7) * smoothstep(fbm(canvas, "where", 2, 3), 0.0, 0.4)
+    height = 0.02 * hard + 0.007 * beds + 0.0026 * thin + 0.005 * rough - 0.012 * pocket + 0.0002 * fine
+    colour = ramp(canvas, look.stops("#7c4930", "#a4683f", "#bb8656", "#cfa678", "#dcc19a"),
+                  0.48 + 0.42 * beds + 0.16 * thin + 0.1 * rough)
+    surface = Surface(canvas, colour, height, 0.88 + 0.05 * rough, porous=1.0)
+    surface.tint((1.0 + 0.13 * fine) * (1.0 - 0.35 * pocket))
+    surface.tint(1.0 - 0.2 * stains(canvas, "varnish", 2, 0.3, 0.5))
+    fracture, _ = cracks(canvas, "fracture", 3, 0.008, 0.3)
+    surface.height -= 0.012 * fracture
+    surface.tint(mix(1.0, 0.5, fracture))
+    return surface
+
+
+def fbm_of_height(canvas: Canvas, name: str, place: torch.Tensor, counts: tuple[int, ...]) -> torch.Tensor:
+    """Give layers: a sum of smooth random functions of one coordinate, wrapped; about -1..1."""
+    total = torch.zeros_like(place)
+    for octave, natural in enumerate(counts):
+        count = canvas.count(natural)
+        values = canvas.draw(f"{name}/{count}", count) * 2.0 - 1.0
+        scaled = place / canvas.density * count
+        low = scaled.floor()
+        part = scaled - low
+        part = part * part * (3.0 - 2.0 * part)
+        index = torch.remainder(low, count).long()
+        total += torch.lerp(values[index], values[(index + 1) % count], part) * (0.7**octave)
+    return total / sum(0.7**octave for octave in range(len(counts)))
+
+
+def limestone(canvas: Canvas, look: Look) -> Surface:
+    """Cream travertine, sawn across the beds: soft bands and rows of small holes."""
+    y, _ = canvas.axes()
+    place = y * canvas.density + 0.012 * fbm(canvas, "bend", (3, 1.5), 4) + 0.003 * fbm(canvas, "ragged", (40, 12), 3)
+    beds, thin = fbm_of_height(canvas, "beds", place, (9, 23, 52)), fbm_of_height(canvas, "thin", place, (90, 170))
+    fine, cloud = grain(canvas, "fine", 320), fbm(canvas, "cloud", 3, 5)
+    hollow = fbm(canvas, "hollow", (34, 13), 4, 0.62)
+    holes = smoothstep(hollow + 0.45 * beds, 0.62, 0.74)
+    height = -0.005 * holes + 0.0003 * thin + 0.0002 * fine
+    colour = ramp(canvas, look.stops("#a8936f", "#c4b08a", "#d5c5a3", "#e0d5ba"), 0.55 + 0.34 * beds + 0.14 * thin + 0.12 * cloud)
+    surface = Surface(canvas, colour, height, 0.42 + 0.06 * cloud, porous=0.6)
+    surface.tint(1.0 + 0.05 * fine)
+    surface.paint(holes * 0.85, ramp(canvas, ("#5d4c36", "#8f7a58"), 0.5 + fine), 0.95)
+    surface.tint(1.0 - 0.14 * smoothstep(hollow + 0.45 * beds, 0.45, 0.66))
+    return surface
+
+
+def slate(canvas: Canvas, look: Look) -> Surface:
+    """Cleft slate: thin sheets broken off along ragged steps, blue-grey with rust bloom."""
+    down, across = curl(canvas, "bend", 2)
+    field = warp(canvas, fbm(canvas, "sheets", (2.2, 1.6), 6, 0.48), 0.02 * down, 0.02 * across)
+    steps = field * 6.5
+    tread = steps - steps.floor()
+    rough, fine = fbm(canvas, "rough", (26, 18), 5, 0.55), grain(canvas, "fine", 340)
+    riser = smoothstep(tread, 0.0, 0.07)
+    height = 0.0034 * (steps.floor() + riser - 0.25 * tread) + 0.0006 * rough + 0.0001 * fine
+    tone = canvas.draw("tones", 64)[torch.remainder(steps.floor(), 64).long()]
+    colour = ramp(canvas, look.stops("#33393f", "#444b52", "#545b61", "#636a6d"), 0.15 + 0.6 * tone + 0.22 * rough)
+    surface = Surface(canvas, colour, height, 0.54 + 0.1 * rough + 0.12 * tone, porous=0.5)
+    surface.tint((1.0 + 0.12 * fine) * (0.72 + 0.28 * smoothstep(tread, 0.0, 0.16)))
+    bloom = stains(canvas, "bloom", 3, 0.2, 0.3) * smoothstep(rough, -0.3, 0.5)
+    surface.paint(bloom * 0.6, ramp(canvas, ("#5d4630", "#8a6238"), 0.5 + rough), 0.8)
+    return surface
+
+
+def rock(canvas: Canvas, look: Look) -> Surface:
+    """A broken cliff face: planes, joints and rubble edges, bleached on the crests."""
+    axes = warped_axes(canvas, "shake", 4, 0.035, 5)
+    planes = canvas.full(0.0)
+    for name, frequency, weight in (("large", 3, 0.16), ("middle", 7, 0.06), ("small", 17, 0.02)):
+        cells = voronoi(canvas, name, frequency, 0.95, axes)
+        lean, turn, lift = (cells.random(canvas, f"{name}/{part}") - 0.5 for part in ("lean", "turn", "lift"))
+        facet = lift * weight + (cells.u * lean + cells.v * turn) * 0.8
+        planes += facet * smoothstep(cells.edge, 0.0, weight * 0.12) - weight * 0.2 * smoothstep(cells.edge, weight * 0.12, 0.0)
+    ridged, rough = fbm(canvas, "ridged", 3, 6, 0.5, "ridged"), fbm(canvas, "rough", 14, 6, 0.58)
+    height = blur(canvas, planes, 0.0022) + 0.09 * ridged + 0.028 * rough
+    cloud, fine = fbm(canvas, "cloud", 2, 4), grain(canvas, "fine", 340)
+    surface = Surface(canvas, canvas.full(0.0)[None].expand(3, -1, -1), height, 0.86 + 0.08 * rough, porous=0.8)
+    hollow = surface.cavity(0.02)
+    surface.colour = ramp(canvas, look.stops("#3f3b36", "#5d574f", "#777066", "#8f887c", "#a69e90"),
+                          0.5 + 0.22 * cloud + 0.14 * rough - 0.28 * hollow)
+    surface.tint(1.0 + 0.18 * fine + 0.12 * specks(canvas, "mica", 110, 0.3, 0.4))
+    surface.paint(stains(canvas, "iron", 3, 0.25, 0.3) * 0.45, "#7a5a3c")
+    return surface
