@@ -1,0 +1,222 @@
+"""Which generators there are, whether this machine can run them, and whether a request fits one of them."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+import msgspec
+
+from engines.kinds import Kind
+from generators.errors import BadInput, BadParameter, Unavailable, UnknownGenerator
+from generators.pipe import DeviceRow
+from generators.spec import GeneratorSpec, Params, Weights, params_schema
+
+GROUP = "scenecast.generators"
+"""The entry-point group; each entry is a tuple of `GeneratorSpec`."""
+
+_FAULT = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True)
+class CatalogRow:
+    """One generator as a panel needs it."""
+
+    spec: GeneratorSpec
+    schema: Mapping[str, Any]
+    reason: str
+    """Why it cannot run here, as a sentence with the remedy; empty when it can."""
+
+
+class Catalog:
+    """All declared generators by id, and beside them the declarations that could not be read, with the reason."""
+
+    def __init__(self, specs: Iterable[GeneratorSpec], broken: Mapping[str, str] | None = None) -> None:
+        self.specs: dict[str, GeneratorSpec] = {}
+        self.broken: dict[str, str] = dict(broken or {})
+        for spec in specs:
+            reason = _declaration_fault(spec, self.specs)
+            if reason:
+                self.broken[spec.id] = reason
+            else:
+                self.specs[spec.id] = spec
+        self._schemas: dict[str, Mapping[str, Any]] = {}
+
+    @classmethod
+    def from_specs(cls, *specs: GeneratorSpec) -> Catalog:
+        """A catalog of just these."""
+        return cls(specs)
+
+    def spec(self, generator: str) -> GeneratorSpec:
+        """The declaration of `generator`. Raises `UnknownGenerator`, naming the nearest known id."""
+        spec = self.specs.get(generator)
+        if spec is None:
+            near = difflib.get_close_matches(generator, self.specs, n=1)
+            why = f"; its declaration is broken: {self.broken[generator]}" if generator in self.broken else ""
+            remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(self.specs)) or 'none'}"
+            raise UnknownGenerator(f"no generator is called {generator!r}{why}", path="$.generator", remedy=remedy)
+        return spec
+
+    def check(self, generator: str, values: Mapping[str, Any]) -> Params:
+        """`values` as the generator's parameters, defaults filled in.
+
+        Raises `UnknownGenerator`, and `BadParameter` naming field, limit and value; nothing is converted silently.
+        """
+        spec = self.spec(generator)
+        _check_finite(values, "$.params")
+        try:
+            params: Params = msgspec.convert(dict(values), spec.params)
+        except msgspec.ValidationError as error:
+            raise _bad_parameter(spec, values, str(error)) from None
+        return params
+
+    def check_inputs(self, generator: str, kinds: Mapping[str, Kind]) -> None:
+        """Raise `BadInput` unless every port of the generator gets a kind it takes, and no other port is named."""
+        spec = self.spec(generator)
+        ports = {port.name: port for port in spec.takes}
+        for name, kind in kinds.items():
+            if name not in ports:
+                known = ", ".join(ports) or "none"
+                raise BadInput(f"{generator} has no input {name!r}; its inputs: {known}", path=f"$.inputs.{name}")
+            if kind not in ports[name].kinds:
+                wanted = " or ".join(ports[name].kinds)
+                raise BadInput(f"input {name!r} takes {wanted}, got {kind}", path=f"$.inputs.{name}")
+        for port in spec.takes:
+            if not port.optional and port.name not in kinds:
+                wanted = " or ".join(port.kinds)
+                raise BadInput(f"input {port.name!r} ({wanted}) is missing", path=f"$.inputs.{port.name}")
+
+    def check_available(self, generator: str, devices: Sequence[DeviceRow]) -> None:
+        """Raise `Unavailable` with the reason when a need of the generator is missing here."""
+        reason = missing_need(self.spec(generator), devices)
+        if reason:
+            raise Unavailable(f"{generator} cannot run here: {reason}", path="$.generator")
+
+    def rows(
+        self, devices: Sequence[DeviceRow], weights_found: Callable[[Weights], bool] | None = None
+    ) -> list[CatalogRow]:
+        """Every generator with its schema and, where it cannot run on `devices`, the reason."""
+        return [
+            CatalogRow(spec, self._schema(spec), missing_need(spec, devices, weights_found))
+            for spec in self.specs.values()
+        ]
+
+    def _schema(self, spec: GeneratorSpec) -> Mapping[str, Any]:
+        if spec.id not in self._schemas:
+            self._schemas[spec.id] = params_schema(spec)
+        return self._schemas[spec.id]
+
+
+def load() -> Catalog:
+    """The catalog of everything installed; an entry that cannot be read is a row in `broken`, never an exception."""
+    specs: list[GeneratorSpec] = []
+    broken: dict[str, str] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        try:
+            found = entry.load()
+        except Exception as error:  # foreign code runs here; whatever it raises is its reason
+            broken[entry.name] = f"{entry.value} cannot be imported: {type(error).__name__}: {error}"
+            continue
+        if isinstance(found, tuple) and all(isinstance(spec, GeneratorSpec) for spec in found):
+            specs.extend(found)
+        else:
+            broken[entry.name] = f"{entry.value} is {type(found).__name__}, expected a tuple of GeneratorSpec"
+    return Catalog(specs, broken)
+
+
+def params_type_name(spec: GeneratorSpec) -> str:
+    """`module:Class` under which a worker imports the parameters' type."""
+    return f"{spec.params.__module__}:{spec.params.__qualname__}"
+
+
+def missing_need(
+    spec: GeneratorSpec, devices: Sequence[DeviceRow], weights_found: Callable[[Weights], bool] | None = None
+) -> str:
+    """The first need of `spec` that this machine lacks, as a sentence; empty when it can run.
+
+    With no `devices` known yet (no worker has started so far) the device is not judged.
+    """
+    for module in spec.needs.modules:
+        # the top-level package only: finding a submodule would import its parent
+        if importlib.util.find_spec(module.partition(".")[0]) is None:
+            return f"it needs the Python package {module}; install it beside Scenecast"
+    for weights in spec.needs.weights:
+        if weights_found is not None and not weights_found(weights):
+            size_gb = weights.size_bytes / 1e9
+            return f"it needs the weights {weights.name} ({size_gb:.1f} GB, licence {weights.licence})"
+    if not devices:
+        return ""
+    if spec.needs.gpu_memory_gb > 0:
+        best_gb = max((row.memory_bytes for row in devices if row.kind != "cpu"), default=0) / 1e9
+        if best_gb < spec.needs.gpu_memory_gb:
+            has = f"the largest here has {best_gb:.1f} GB" if best_gb else "this machine has no GPU that torch can use"
+            return f"it needs {spec.needs.gpu_memory_gb:g} GB of GPU memory; {has}"
+    return ""
+
+
+def _declaration_fault(spec: GeneratorSpec, known: Mapping[str, GeneratorSpec]) -> str:
+    if spec.id in known:
+        return f"{spec.id} is declared twice, by {known[spec.id].run} and by {spec.run}"
+    found: Any = sys.modules.get(spec.params.__module__)
+    for name in spec.params.__qualname__.split("."):
+        found = getattr(found, name, None)
+    if found is not spec.params:
+        return f"its parameters {params_type_name(spec)} cannot be imported by a worker; declare them in a module"
+    try:
+        msgspec.convert({}, spec.params)
+    except msgspec.ValidationError as error:
+        return f"a parameter has no default: {error}"
+    return ""
+
+
+def _check_finite(value: object, path: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadParameter(f"expected a finite number, got {value}", path=path)
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_finite(inner, f"{path}.{name}")
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            _check_finite(inner, f"{path}[{index}]")
+
+
+def _bad_parameter(spec: GeneratorSpec, values: Mapping[str, Any], fault: str) -> BadParameter:
+    matched = _FAULT.fullmatch(fault)
+    what = matched["what"].replace("`", "") if matched else fault
+    path = (matched and matched["path"]) or "$"
+    unknown = re.fullmatch(r"Object contains unknown field (.+)", what)
+    if unknown:
+        name = unknown[1]
+        known = [field.name for field in msgspec.structs.fields(spec.params)]
+        near = difflib.get_close_matches(name, known, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"its parameters are {', '.join(known) or 'none'}"
+        return BadParameter(f"{spec.id} has no parameter {name!r}", path=f"$.params{path[1:]}.{name}", remedy=remedy)
+    name = path.removeprefix("$").removeprefix(".") or "params"
+    what = what[:1].lower() + what[1:]
+    if ", got " not in what:
+        what = f"{what}, got {_shown(_value_at(values, path))}"
+    return BadParameter(f"{name}: {what}", path=f"$.params{path[1:]}")
+
+
+def _value_at(values: object, path: str) -> object:
+    for name, index in _STEP.findall(path):
+        if isinstance(values, Mapping) and name in values:
+            values = values[name]
+        elif isinstance(values, (list, tuple)) and index:
+            values = values[int(index)]
+        else:
+            return values
+    return values
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
