@@ -58,16 +58,15 @@ def check_material(material: Material) -> None:
 
 
 def inverted(pixels: Array) -> Array:
-    """1 - pixels, exactly, in the same dtype."""
+    """1 - pixels, in the same dtype, but halves become float32: near 0 they have no room for 1 - x."""
     if pixels.dtype.kind == "u":
         return np.bitwise_not(pixels)
-    result: Array = (1 - pixels).astype(pixels.dtype, copy=False)
-    return result
+    return np.subtract(1, pixels, dtype=np.float32)
 
 
 def flipped_normals(pixels: Array) -> Array:
     """A tangent-space normal map with its green direction turned over; doing it twice changes nothing."""
-    flipped = pixels.copy()
+    flipped = pixels.copy() if pixels.dtype.kind == "u" else pixels.astype(np.float32)
     flipped[..., 1] = inverted(pixels[..., 1])
     return flipped
 

@@ -47,6 +47,7 @@ UNITY = Host(
     quirks=(
         "glTF importers for Unity negate x, so that a front that faces +Z still does; this row agrees with them "
         "(UnityGLTF, issue 257; glTF 2.0 §3.4).",
+        "Front faces run clockwise to the eye (Unity manual, Mesh index data).",
         "metallic_smoothness goes to _MetallicGlossMap of Standard and URP/Lit: metallic from red, smoothness "
         "from alpha (Unity manual, Metallic mode: Metallic Parameter).",
         "mask is HDRP/Lit's _MaskMap: metallic, occlusion, detail mask, smoothness; URP/Lit accepts it as metallic "

@@ -11,7 +11,7 @@ UNREAL = Host(
     axes=Axes(x="forward", y="right", z="up"),
     handed="left",
     unit_m=0.01,
-    front="cw",
+    front="ccw",
     normal_y=-1,
     uv_origin="top_left",
     formats={
@@ -40,6 +40,8 @@ UNREAL = Host(
     ),
     quirks=(
         "Left-handed with Z up and X forward, in centimetres (Unreal documentation, Coordinate System and Spaces).",
+        "The renderer's front is where the cross product of a face's edges opposes the normal (Unreal Python API, "
+        "FaceWindingOrder); in left-handed axes that is counter-clockwise to the eye.",
         "Normal maps are DirectX-style, green down, and need the compression Normalmap (Unreal documentation, "
         "Texture Format Support and Settings).",
         "orm needs sRGB off, best by the compression Masks (Unreal documentation, Texture Compression Settings).",
