@@ -1,0 +1,1 @@
+"""Scenes from photographs: captures, a differentiable splat rasterizer and its trainer."""

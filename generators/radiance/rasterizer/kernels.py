@@ -1,0 +1,47 @@
+"""How this room compiles its inner loops: float32, cached on disk, and one parallel kernel at a time.
+
+Every parallel kernel gives each iteration its own output, so results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# No "nnan" and "ninf": a NaN must stay a NaN. No "reassoc": a sum has one order.
+_FLAGS = {"contract", "nsz", "arcp"}
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": _FLAGS}
+
+KERNEL_LOCK = threading.RLock()
+"""Held while a parallel kernel runs: numba's `workqueue` layer ends the process when two threads enter at once."""
+
+prange = numba.prange
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a serial function, callable from Python and from other kernels."""
+    return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a small function that LLVM is to put in its callers' place."""
+    return cast(Callable[P, R], numba.njit(**{**_OPTIONS, "cache": False}, inline="never", forceinline=True)(function))
+
+
+def parallel_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function whose `prange` loops use all threads; called from Python only."""
+    compiled = numba.njit(**_OPTIONS, parallel=True)(function)
+
+    @wraps(function)
+    def locked(*args: P.args, **kwargs: P.kwargs) -> R:
+        with KERNEL_LOCK:
+            return cast(R, compiled(*args, **kwargs))
+
+    return locked
