@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +20,7 @@ from typing import Any
 
 from engines.assets import Asset, Material
 from engines.conventions import Host
-from engines.errors import FormatUnavailable, UnknownFormat
+from engines.errors import FormatUnavailable, UnknownFormat, UnsuitableAsset
 from engines.formats.png import Effort
 from engines.formats.registry import ExportedFile, Format, encoder, format_named, missing_need
 from engines.kinds import Kind, MapName
@@ -49,7 +50,7 @@ def export(
     is how hard PNG files are compressed. Raises `UnknownFormat`, `FormatUnavailable` or `UnsuitableAsset`.
     """
     row = chosen_format(asset.kind, host, (formats or {}).get(asset.kind))
-    note = _json(provenance) if provenance else ""
+    note = _note(provenance)
     options = {"effort": effort} if row.name.startswith("png") else {}
     stem = file_stem(asset.name or asset.kind.value)
     with _staged(folder) as staging:
@@ -87,8 +88,12 @@ def chosen_format(kind: Kind, host: Host, asked: str | None = None) -> Format:
 
 
 def file_stem(name: str) -> str:
-    """A file name without extension for any `name`: lower-case a-z, 0-9 and "_", valid on every platform."""
-    stem = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_STEM_CHARACTERS].strip("_")
+    """A file name without extension for any `name`: lower-case a-z, 0-9 and "_", valid on every platform.
+
+    Accents are dropped; a name without a single such letter becomes "asset".
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_STEM_CHARACTERS].strip("_")
     return f"{stem or 'asset'}_" if _RESERVED.fullmatch(stem or "asset") else stem or "asset"
 
 
@@ -148,7 +153,7 @@ def _describe(material: Material, host: Host, parts: list[tuple[Texture, Exporte
         }
         for texture, file in parts
     ]
-    return _json(
+    return json.dumps(
         {
             "type": "scenecast.material",
             "version": DESCRIPTION_VERSION,
@@ -167,9 +172,15 @@ def _describe(material: Material, host: Host, parts: list[tuple[Texture, Exporte
             "maps": maps,
             "provenance": json.loads(note) if note else {},
         },
+        ensure_ascii=False,
+        allow_nan=False,
         indent=2,
     )
 
 
-def _json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, sort_keys=indent is None, ensure_ascii=False, allow_nan=False, indent=indent)
+def _note(provenance: Mapping[str, Any] | None) -> str:
+    """Provenance as the JSON string that files carry; empty when there is none."""
+    try:
+        return json.dumps(provenance, sort_keys=True, ensure_ascii=False, allow_nan=False) if provenance else ""
+    except (TypeError, ValueError) as error:
+        raise UnsuitableAsset(f"provenance cannot be written as JSON: {error}") from error

@@ -70,7 +70,7 @@ def decode(path: Path, limits: Limits) -> Image:
     length = check_file_size(path, limits)
     try:
         with OpenEXR.File(str(path), header_only=True) as file:
-            header = file.header()
+            header = dict(file.header())
         low, high = header["dataWindow"]
         width, height = int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1
         check_picture_size(width, height, limits, path.name)

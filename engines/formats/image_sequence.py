@@ -16,6 +16,8 @@ from engines.formats.png import Effort
 from engines.formats.registry import ExportedFile, Format
 from engines.kinds import Kind
 
+_FEWEST_DIGITS = 4
+
 
 def encode_png(
     asset: Clip, folder: Path, stem: str, *, host: Host, provenance: str = "", effort: Effort = "quick"
@@ -43,7 +45,7 @@ def _frames(clip: Clip, stem: str, write: Callable[[Image, str], list[ExportedFi
     """Frames count from 1, as Blender, Unity's and Unreal's sequence importers do by default."""
     if not len(clip.frames):
         raise UnsuitableAsset(f"clip {clip.name!r} has no frames")
-    digits = max(4, len(str(len(clip.frames))))
+    digits = max(_FEWEST_DIGITS, len(str(len(clip.frames))))
 
     def one(index: int) -> ExportedFile:
         [file] = write(Image(clip.frames[index]), f"{stem}_{index + 1:0{digits}d}")

@@ -77,13 +77,13 @@ def decode(path: Path, limits: Limits) -> Sound:
 
 def _coded(samples: FloatArray, depth: Depth) -> bytes:
     if depth == 32:
-        return bytes(np.ascontiguousarray(samples, "<f4").data.cast("B"))
+        return np.ascontiguousarray(samples).astype("<f4", copy=False).tobytes()
     highest = 2 ** (depth - 1)
     scaled = np.nan_to_num(samples.astype(np.float64), nan=0.0) * highest
     codes = np.clip(np.rint(scaled), -highest, highest - 1).astype("<i4")
     # The low bytes of a little-endian integer are the shorter integer.
     low: NDArray[np.uint8] = codes.reshape(-1, 1).view(np.uint8)[:, : depth // 8]
-    return bytes(np.ascontiguousarray(low).data)
+    return low.tobytes()
 
 
 def _write(path: Path, chunks: list[tuple[bytes, bytes]]) -> int:

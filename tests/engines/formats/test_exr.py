@@ -1,0 +1,87 @@
+"""EXR: linear light and data without loss, named channels, and refusal of damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import OpenEXR
+import pytest
+from neutral_assets import image, pixels
+
+from engines.assets import Image
+from engines.colour import linear_pixels
+from engines.errors import DamagedFile, TooLarge
+from engines.formats import exr
+from engines.formats.registry import Limits
+from engines.hosts import host
+from engines.kinds import ColourSpace
+
+LIMITS = Limits()
+
+
+def write(folder: Path, source: Image, **options: Any) -> Path:
+    [file] = exr.encode(source, folder, "picture", host=host("blender"), **options)
+    return folder / file.file
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize(("depth", "dtype"), [(16, np.float16), (32, np.float32)])
+def test_every_layout_survives_to_the_bit(channels: int, depth: Literal[16, 32], dtype: Any, tmp_path: Path) -> None:
+    source = Image((pixels(channels, 20, 31, channels, np.float32) * 50 - 5).astype(dtype), ColourSpace.LINEAR)
+    back = exr.decode(write(tmp_path, source, depth=depth), LIMITS)
+    assert back.colour_space is ColourSpace.LINEAR
+    assert back.pixels.dtype == dtype
+    np.testing.assert_array_equal(back.pixels, source.pixels)
+
+
+def test_display_colour_becomes_light(tmp_path: Path) -> None:
+    source = image(2, 16, 4)
+    back = exr.decode(write(tmp_path, source, depth=32), LIMITS)
+    np.testing.assert_array_equal(back.pixels, linear_pixels(source))
+
+
+def test_data_is_kept_whole_and_marked(tmp_path: Path) -> None:
+    source = Image(pixels(1, 8, 8, 1, np.float32), ColourSpace.DATA)
+    back = exr.decode(write(tmp_path, source), LIMITS)
+    assert back.colour_space is ColourSpace.DATA
+    np.testing.assert_array_equal(back.pixels, source.pixels)
+
+
+def test_half_floats_do_not_become_infinite(tmp_path: Path) -> None:
+    source = Image(np.full((2, 2, 3), 1e9, np.float32), ColourSpace.LINEAR)
+    assert exr.decode(write(tmp_path, source, depth=16), LIMITS).pixels.max() == 65504
+
+
+def test_provenance_is_an_attribute_and_bytes_are_the_same_again(tmp_path: Path) -> None:
+    path = write(tmp_path, image(1), provenance='{"prompt": "größer"}')
+    first = path.read_bytes()
+    with OpenEXR.File(str(path), header_only=True) as file:
+        assert file.header()["provenance"] == '{"prompt": "größer"}'
+    assert write(tmp_path, image(1), provenance='{"prompt": "größer"}').read_bytes() == first
+
+
+def test_foreign_channels_are_taken_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "render.exr"
+    plane = np.arange(12, dtype=np.float32).reshape(3, 4)
+    header = {"compression": OpenEXR.NO_COMPRESSION, "type": OpenEXR.scanlineimage}
+    names = {"Z": plane + 100, "R": plane, "G": plane + 1, "B": plane + 2}
+    with OpenEXR.File(header, names) as file:
+        file.write(str(path))
+    np.testing.assert_array_equal(exr.decode(path, LIMITS).pixels, np.stack([plane, plane + 1, plane + 2], -1))
+    with OpenEXR.File(header, {"Z": plane}) as file:
+        file.write(str(path))
+    np.testing.assert_array_equal(exr.decode(path, LIMITS).pixels, plane[..., None])
+
+
+def test_damage_and_size_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, image(1, 32))
+    whole = path.read_bytes()
+    for data in (b"", whole[:40], whole[: len(whole) // 2], b"\x00" * 500):
+        path.write_bytes(data)
+        with pytest.raises(DamagedFile):
+            exr.decode(path, LIMITS)
+    path.write_bytes(whole)
+    with pytest.raises(TooLarge, match="32"):
+        exr.decode(path, Limits(max_pixels=1023))
