@@ -69,6 +69,7 @@ def row_weights(a: Any, b: Any, c: Any, level: Any, dx: Any, dy: Any, through: F
 def composite_splat(
     s: FloatArray, feature: FloatArray, left: np.float32, top: np.float32, through: FloatArray, sums: FloatArray
 ) -> None:
+    """Add one splat to a tile's `sums` and lower its `through`."""
     x, y, y0, y1, h0, h1 = reach_in_tile(s, left, top)
     a, b, c, level = s[2], s[3], s[4], s[5]
     for half in range(h0, h1):
@@ -83,6 +84,7 @@ def composite_splat(
 
 @inlined
 def all_opaque(through: FloatArray) -> bool:
+    """Whether no pixel of the tile takes more splats."""
     most = ZERO
     for at in range(0, AREA, WIDTH):
         most = max(most, largest(load(through, at)))

@@ -19,6 +19,7 @@ from generators.radiance.rasterizer.tiles import (
     count_tiles,
     fill_tiles,
     front_to_back,
+    list_tiles,
     pack,
     sum_slots,
 )
@@ -68,7 +69,8 @@ class NumbaBackend:
         count = len(parameters)
         view, numbers = camera_numbers(camera, rules)
         out = Projection(
-            *(np.empty((count, width), np.float32) for width in (2, 3)),
+            xy=np.empty((count, 2), np.float32),
+            conic=np.empty((count, 3), np.float32),
             opacity=np.empty(count, np.float32),
             colour=np.empty((count, 3), np.float32),
             depth=np.empty(count, np.float32),
@@ -99,15 +101,17 @@ class NumbaBackend:
         pack(projection.xy, projection.conic, projection.opacity, projection.extent, packed)
         counts = np.empty(count, np.int32)
         count_tiles(packed, tiles_x, tiles_y, counts)
+        firsts = np.zeros(count + 1, np.int32)
+        np.cumsum(counts, out=firsts[1:])
+        tile_of = np.empty(firsts[-1], np.int32)
+        list_tiles(packed, firsts, tiles_x, tiles_y, tile_of)
         order = front_to_back(projection.depth, counts)
-        starts, members, slots, firsts = fill_tiles(packed, order, counts, tiles_x, tiles_y)
+        starts, members, slots = fill_tiles(order, firsts, tile_of, tiles_x * tiles_y)
         image = np.empty((channels, height, width), np.float32)
         transmittance = np.empty((height, width), np.float32)
         ends = np.empty(tiles_x * tiles_y, np.int32)
         composite(packed, features, starts, members, background, image, transmittance, ends)
-        return Raster(
-            image, transmittance, _State(projection, features, packed, starts, ends, members, slots, firsts)
-        )
+        return Raster(image, transmittance, _State(projection, features, packed, starts, ends, members, slots, firsts))
 
     def rasterize_backward(
         self, raster: Raster, grad_image: FloatArray, grad_transmittance: FloatArray | None = None

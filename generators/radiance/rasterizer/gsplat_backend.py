@@ -113,14 +113,15 @@ class GsplatBackend:
         from gsplat.cuda._wrapper import isect_offset_encode, isect_tiles, rasterize_to_pixels
 
         inputs = tuple(
-            self._tensor(array, grad=True)
-            for array in (projection.xy, projection.conic, projection.opacity, features)
+            self._tensor(array, grad=True) for array in (projection.xy, projection.conic, projection.opacity, features)
         )
         xy, conic, opacity, feature = inputs
         tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
         radii = self._tensor(np.ceil(projection.extent).astype(np.int32))[None]
         depth = self._tensor(projection.depth)[None]
-        _, keys, members = isect_tiles(xy[None].detach(), radii, depth, TILE, tiles_x, tiles_y, packed=False, n_cameras=1)
+        _, keys, members = isect_tiles(
+            xy[None].detach(), radii, depth, TILE, tiles_x, tiles_y, packed=False, n_cameras=1
+        )
         offsets = isect_offset_encode(keys, 1, tiles_x, tiles_y)
         image, alpha = rasterize_to_pixels(
             *(xy[None], conic[None], feature[None], opacity[None]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
@@ -17,7 +17,6 @@ R = TypeVar("R")
 
 # No "nnan" and "ninf": a NaN must stay a NaN. No "reassoc": a sum has one order.
 _FLAGS = {"contract", "nsz", "arcp"}
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": _FLAGS}
 
 KERNEL_LOCK = threading.RLock()
 """Held while a parallel kernel runs: numba's `workqueue` layer ends the process when two threads enter at once."""
@@ -27,21 +26,23 @@ prange = numba.prange
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a serial function, callable from Python and from other kernels."""
-    return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLAGS)(function)
+    return cast(Callable[P, R], compiled)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a small function that LLVM is to put in its callers' place."""
-    return cast(Callable[P, R], numba.njit(**{**_OPTIONS, "cache": False}, inline="never", forceinline=True)(function))
+    compiled = numba.njit(nogil=True, error_model="numpy", fastmath=_FLAGS, forceinline=True)(function)
+    return cast(Callable[P, R], compiled)
 
 
-def parallel_kernel(function: Callable[P, R]) -> Callable[P, R]:
+def parallel_kernel(function: Callable[..., R]) -> Callable[..., R]:
     """Compile a function whose `prange` loops use all threads; called from Python only."""
-    compiled = numba.njit(**_OPTIONS, parallel=True)(function)
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLAGS, parallel=True)(function)
 
     @wraps(function)
-    def locked(*args: P.args, **kwargs: P.kwargs) -> R:
+    def locked(*args: Any) -> R:
         with KERNEL_LOCK:
-            return cast(R, compiled(*args, **kwargs))
+            return cast(R, compiled(*args))
 
     return locked

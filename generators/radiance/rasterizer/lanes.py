@@ -32,11 +32,16 @@ class Lanes(Protocol):
     def __truediv__(self, other: Lanes) -> Lanes: ...
 
 
-class LanesType(types.Type):  # type: ignore[misc]  # numba ships no types
+class LanesType(types.Type):
     """The numba type of `Lanes`."""
 
     def __init__(self) -> None:
-        super().__init__(name="Lanes8f32")
+        super().__init__(name="Lanes8f32")  # type: ignore[no-untyped-call]
+
+
+def operation(emit: Callable[..., Any]) -> Any:
+    """Make a kernel's function of one that returns a signature and a code generator."""
+    return intrinsic(emit)
 
 
 _LANES = LanesType()
@@ -61,9 +66,10 @@ def _declare_operator(symbol: Callable[..., Any], emit: str) -> None:
     def typing(_context: Any) -> Callable[..., Any]:
         return lambda left, right: _LANES if left is _LANES and right is _LANES else None
 
-    @lower_builtin(symbol, LanesType, LanesType)
     def lower(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return getattr(builder, emit)(*args, flags=_FLAGS)
+
+    lower_builtin(symbol, LanesType, LanesType)(lower)  # type: ignore[no-untyped-call]
 
 
 for _symbol, _emit in (
@@ -90,19 +96,19 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: An
     return builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
 
 
-@intrinsic
+@operation
 def spread(_typing: Any, value: Any) -> Any:
     """All eight lanes = one float32."""
     return _LANES(types.float32), lambda _c, builder, _s, args: _broadcast(builder, args[0])
 
 
-@intrinsic
+@operation
 def ramp(_typing: Any) -> Any:
     """0, 1, 2, … 7."""
     return _LANES(), lambda *_: ir.Constant(_VECTOR, [float(lane) for lane in range(WIDTH)])
 
 
-@intrinsic
+@operation
 def load(_typing: Any, array: Any, offset: Any) -> Any:
     """Eight neighbours of a flat float32 array from `offset` on; the caller keeps within bounds."""
 
@@ -112,7 +118,7 @@ def load(_typing: Any, array: Any, offset: Any) -> Any:
     return _LANES(array, types.intp), lower
 
 
-@intrinsic
+@operation
 def store(_typing: Any, array: Any, offset: Any, value: Any) -> Any:
     """Write eight neighbours of a flat float32 array from `offset` on."""
 
@@ -123,7 +129,7 @@ def store(_typing: Any, array: Any, offset: Any, value: Any) -> Any:
     return types.void(array, types.intp, _LANES), lower
 
 
-@intrinsic
+@operation
 def at_most(_typing: Any, value: Any, limit: Any) -> Any:
     """The smaller of each pair."""
 
@@ -133,7 +139,7 @@ def at_most(_typing: Any, value: Any, limit: Any) -> Any:
     return _LANES(_LANES, _LANES), lower
 
 
-@intrinsic
+@operation
 def where_at_least(_typing: Any, tested: Any, limit: Any, value: Any) -> Any:
     """`value` in lanes where tested ≥ limit, 0 elsewhere."""
 
@@ -143,7 +149,7 @@ def where_at_least(_typing: Any, tested: Any, limit: Any, value: Any) -> Any:
     return _LANES(_LANES, _LANES, _LANES), lower
 
 
-@intrinsic
+@operation
 def total(_typing: Any, value: Any) -> Any:
     """The sum of the eight lanes, always in the same order, as float32."""
 
@@ -153,7 +159,7 @@ def total(_typing: Any, value: Any) -> Any:
     return types.float32(_LANES), lower
 
 
-@intrinsic
+@operation
 def largest(_typing: Any, value: Any) -> Any:
     """The largest of the eight lanes as float32."""
 
@@ -177,14 +183,13 @@ def exp2_coefficients() -> NDArray[np.float32]:
     return np.polyfit(at, 2.0**at, 4, w=2.0**-at).astype(np.float32)
 
 
-@intrinsic
+@operation
 def exp2(_typing: Any, value: Any) -> Any:
     """2 to the power of each lane, relative error ≤ 3e-6; exponents below -126 give 2^-126."""
 
     def lower(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        floor = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_VECTOR, [_VECTOR]), f"llvm.floor.v{WIDTH}f32"
-        )
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        floor = cgutils.get_or_insert_function(builder.module, kind, f"llvm.floor.v{WIDTH}f32")  # type: ignore[no-untyped-call]
         low = _constant(-126.0)
         power = builder.select(builder.fcmp_ordered(">", args[0], low), args[0], low)
         whole = builder.call(floor, [builder.fadd(power, _constant(0.5))])
@@ -192,9 +197,7 @@ def exp2(_typing: Any, value: Any) -> Any:
         first, *others = (float(c) for c in exp2_coefficients())
         mantissa = _constant(first)
         for coefficient in others:
-            mantissa = builder.fadd(
-                builder.fmul(mantissa, rest, flags=_FLAGS), _constant(coefficient), flags=_FLAGS
-            )
+            mantissa = builder.fadd(builder.fmul(mantissa, rest, flags=_FLAGS), _constant(coefficient), flags=_FLAGS)
         exponent = builder.add(builder.fptosi(whole, _INTS), ir.Constant(_INTS, [127] * WIDTH))
         scale = builder.bitcast(builder.shl(exponent, ir.Constant(_INTS, [23] * WIDTH)), _VECTOR)
         return builder.fmul(mantissa, scale)

@@ -62,7 +62,8 @@ def to_camera(view: FloatArray, m: FloatArray) -> Any:
 
 
 @inlined
-def scale_of(log_scale: np.float32) -> np.float32:
+def scale_of(log_scale: Any) -> Any:
+    """A standard deviation, held below what would overflow."""
     return np.exp(min(log_scale, LOG_SCALE_MAX))
 
 
@@ -73,9 +74,7 @@ def axes_in_picture(
     """Fill `v` [3, 3] = R·M and `r` [2, 3] = J·R·M; return J's entries u0, u1, w0, w1 and the held ratios."""
     for i in range(3):
         for j in range(3):
-            v[i, j] = (
-                view[i, 0] * matrix[j] + view[i, 1] * matrix[3 + j] + view[i, 2] * matrix[6 + j]
-            ) * s[j]
+            v[i, j] = (view[i, 0] * matrix[j] + view[i, 1] * matrix[3 + j] + view[i, 2] * matrix[6 + j]) * s[j]
     inverse_z = ONE / p[2]
     tx = min(max(p[0] * inverse_z, camera[LOW_X]), camera[HIGH_X])
     ty = min(max(p[1] * inverse_z, camera[LOW_Y]), camera[HIGH_Y])

@@ -94,6 +94,20 @@ def count_tiles(packed: FloatArray, tiles_x: int, tiles_y: int, counts: Ints) ->
             counts[i] = found
 
 
+@parallel_kernel
+def list_tiles(packed: FloatArray, firsts: Ints, tiles_x: int, tiles_y: int, tile_of: Ints) -> None:
+    """Fill `tile_of` [M]: for each splat, from its first slot on, the tiles that it touches."""
+    for i in prange(len(packed)):
+        slot = firsts[i]
+        if slot < firsts[i + 1]:
+            x0, x1, y0, y1 = tile_box(packed[i], tiles_x, tiles_y)
+            for tile_y in range(y0, y1):
+                for tile_x in range(x0, x1):
+                    if touches(packed[i], tile_x, tile_y):
+                        tile_of[slot] = tile_y * tiles_x + tile_x
+                        slot += 1
+
+
 @kernel
 def front_to_back(depth: FloatArray, counts: Ints) -> Ints:
     """Indices of the splats with tiles, nearest first, equals in their own order (a radix sort of the float bits)."""
@@ -125,36 +139,21 @@ def front_to_back(depth: FloatArray, counts: Ints) -> Ints:
 
 
 @kernel
-def fill_tiles(packed: FloatArray, order: Ints, counts: Ints, tiles_x: int, tiles_y: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Lists by tile: `starts` [tiles + 1], `members` [M] splats front to back, their `slots` [M], and `firsts` [N + 1]."""
-    firsts = np.empty(len(counts) + 1, np.int32)
-    firsts[0] = 0
-    for i in range(len(counts)):
-        firsts[i + 1] = firsts[i] + counts[i]
-    pairs = firsts[len(counts)]
-    tile_of = np.empty(pairs, np.int32)
-    starts = np.zeros(tiles_x * tiles_y + 1, np.int32)
-    for k in range(len(order)):
-        i = order[k]
-        slot = firsts[i]
-        x0, x1, y0, y1 = tile_box(packed[i], tiles_x, tiles_y)
-        for tile_y in range(y0, y1):
-            for tile_x in range(x0, x1):
-                if touches(packed[i], tile_x, tile_y):
-                    tile_of[slot] = tile_y * tiles_x + tile_x
-                    starts[tile_of[slot] + 1] += 1
-                    slot += 1
-    for tile in range(tiles_x * tiles_y):
+def fill_tiles(order: Ints, firsts: Ints, tile_of: Ints, tiles: int) -> tuple[Ints, Ints, Ints]:
+    """Lists by tile: `starts` [tiles + 1], `members` [M] front to back, and the `slots` [M] of those pairs."""
+    starts = np.zeros(tiles + 1, np.int32)
+    for tile in tile_of:
+        starts[tile + 1] += 1
+    for tile in range(tiles):
         starts[tile + 1] += starts[tile]
     places = starts.copy()
-    members, slots = np.empty(pairs, np.int32), np.empty(pairs, np.int32)
-    for k in range(len(order)):
-        i = order[k]
+    members, slots = np.empty(len(tile_of), np.int32), np.empty(len(tile_of), np.int32)
+    for i in order:
         for slot in range(firsts[i], firsts[i + 1]):
-            tile = tile_of[slot]
-            members[places[tile]], slots[places[tile]] = i, slot
-            places[tile] += 1
-    return starts, members, slots, firsts
+            place = places[tile_of[slot]]
+            members[place], slots[place] = i, slot
+            places[tile_of[slot]] = place + 1
+    return starts, members, slots
 
 
 @parallel_kernel

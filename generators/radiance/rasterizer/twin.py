@@ -70,13 +70,13 @@ class _Harmonics(torch.autograd.Function):
     """The basis of `engines.spherical_harmonics`, with central differences as its slope."""
 
     @staticmethod
-    def forward(context: torch.autograd.function.FunctionCtx, directions: Tensor, degree: int) -> Tensor:  # type: ignore[override]
+    def forward(context: torch.autograd.function.FunctionCtx, directions: Tensor, degree: int) -> Tensor:
         context.save_for_backward(directions)
         context.degree = degree  # type: ignore[attr-defined]
         return torch.from_numpy(basis(directions.detach().numpy(), degree))
 
     @staticmethod
-    def backward(context: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(context: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
         (directions,) = context.saved_tensors  # type: ignore[attr-defined]
         at, step = directions.detach().numpy(), 1e-6
         columns = []
