@@ -69,7 +69,8 @@ def decode(path: Path, limits: Limits) -> Clip:
             check_picture_size(stream.width, stream.height, limits, path.name)
             rate = stream.average_rate or stream.base_rate or Fraction(24)
             frames = _decoded(container, stream, limits, path.name)
-    except (av.error.FFmpegError, ValueError) as error:
+    except (av.error.FFmpegError, ValueError, AttributeError) as error:
+        # PyAV's stream lacks its picture attributes when FFmpeg knows no decoder for what a damaged header names.
         raise DamagedFile(f"{path.name} is no whole MP4 file: {error}") from error
     if not frames:
         raise DamagedFile(f"{path.name} holds no frame that can be decoded")

@@ -60,7 +60,7 @@ def encode(
 
 
 def decode(path: Path, limits: Limits) -> Image:
-    """Read a PNG as an sRGB image; one of 16 bits keeps them where it is grey, and becomes 8 bits where not."""
+    """Read a PNG as an sRGB image, uint8 or uint16; only grey with alpha loses its lower 8 of 16 bits."""
     with path.open("rb") as file:
         head = file.read(33)
     if len(head) < 33 or head[:8] != SIGNATURE or head[12:16] != b"IHDR":
@@ -72,7 +72,10 @@ def decode(path: Path, limits: Limits) -> Image:
         raise DamagedFile(f"{path.name} declares colour type {colour_type} at {depth} bits")
     if width * height * channels * depth > 8 * _DEFLATE_MOST * check_file_size(path, limits):
         raise DamagedFile(f"{path.name} declares {width}×{height} pixels, more than its bytes can hold")
-    return Image(read_picture(path, limits, "PNG"), ColourSpace.SRGB, path.stem)
+    pixels = read_picture(path, limits, "PNG")
+    if depth == 16 and colour_type in (2, 6):
+        pixels = _deep_pixels(path)
+    return Image(pixels, ColourSpace.SRGB, path.stem)
 
 
 def default_depth(image: Image) -> Literal[8, 16]:
@@ -80,6 +83,18 @@ def default_depth(image: Image) -> Literal[8, 16]:
     if image.pixels.dtype.kind == "u":
         return 16 if image.pixels.dtype == np.uint16 else 8
     return 16 if image.colour_space is ColourSpace.DATA and image.pixels.shape[2] == 1 else 8
+
+
+def _deep_pixels(path: Path) -> NDArray[np.uint16]:
+    """16-bit colour of a file that Pillow found whole; Pillow itself would halve its depth."""
+    import av
+
+    try:
+        with av.open(str(path), format="png_pipe") as container:
+            frame = next(container.decode(video=0))
+            return frame.to_ndarray().astype(np.uint16, copy=False)
+    except (av.error.FFmpegError, StopIteration) as error:
+        raise DamagedFile(f"{path.name} cannot be read at 16 bits: {error}") from error
 
 
 def write_png(path: Path, codes: Array, *, colour: bool, text: str, effort: Effort) -> int:
@@ -143,6 +158,6 @@ FORMATS = (
         media_type="image/png",
         encode="engines.formats.png:encode",
         decode="engines.formats.png:decode",
-        needs=("PIL",),
+        needs=("PIL", "av"),
     ),
 )

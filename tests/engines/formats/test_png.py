@@ -72,6 +72,8 @@ def test_every_depth_by_the_letter_of_the_specification(channels: int, dtype: An
     header, codes = unfiltered(write(tmp_path, source))
     assert header[8] == np.dtype(dtype).itemsize * 8
     np.testing.assert_array_equal(codes, source.pixels)
+    if (channels, dtype) != (2, np.uint16):
+        np.testing.assert_array_equal(png.decode(tmp_path / "picture.png", LIMITS).pixels, source.pixels)
 
 
 def test_strips_join_into_one_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
