@@ -97,11 +97,17 @@ def worley(canvas: Canvas, name: str, frequency: float | tuple[float, float], ji
 
 
 def voronoi(canvas: Canvas, name: str, frequency: float | tuple[float, float], jitter: float = 0.8,
-            axes: tuple[Tensor, Tensor] | None = None) -> Cells:
-    """Cut the canvas into Voronoi cells with the true distance to the border (two passes over the neighbours)."""
+            axes: tuple[Tensor, Tensor] | None = None, own_shape: bool = False) -> Cells:
+    """Cut the canvas into Voronoi cells with the true distance to the border (two passes over the neighbours).
+
+    Where the frequency differs by direction, `own_shape` stretches the cells with their grid instead of keeping
+    them round; distances are then those of the unstretched cells, by the narrower direction.
+    """
     down, across = frequency if isinstance(frequency, tuple) else (frequency, frequency)
     size = canvas.count(down), canvas.count(across)
     sy, sx = canvas.span_m / size[0], canvas.span_m / size[1]
+    if own_shape:
+        sy = sx = min(sy, sx)
     offsets = _offsets(canvas, name, size, jitter)
     shape = (canvas.size_px, canvas.size_px)
     edge, v, u = (torch.empty(shape, device=canvas.device) for _ in range(3))

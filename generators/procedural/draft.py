@@ -15,8 +15,8 @@ _LIGHTS = (((-0.55, 0.62, 0.56), (3.3, 3.15, 2.95)), ((0.75, -0.15, 0.5), (0.42,
 """A warm key from the upper left and a cool fill from the right: direction to the light, radiance."""
 
 
-def lit(surface: Surface, size_px: int) -> NDArray[np.uint8]:
-    """Light a surface as a flat tile seen from above; uint8 sRGB [size, size, 3].
+def lit(surface: Surface) -> NDArray[np.uint8]:
+    """Light a surface as a flat tile seen from above; uint8 sRGB [n, n, 3].
 
     Cook-Torrance with the GGX distribution and Smith's height-correlated masking (Heitz 2014), Schlick's Fresnel,
     two lights and a soft studio gradient for what metals mirror. Half vectors differ over the tile as under a lamp.

@@ -21,11 +21,13 @@ ALBEDO_MIN, ALBEDO_MAX = 0.018, 0.88
 class Look:
     """What the artist asked of a family, as far as a family must know it.
 
-    `colour` linear RGB replaces the family's own main colour; `colour_name` is how it was said.
+    `colour` linear RGB replaces the family's own main colour, `metal_colour` a bare metal's reflectance; `coat` is
+    the colour of a coat of paint to come.
     """
 
     colour: palette.Rgb | None = None
     metal_colour: palette.Rgb | None = None
+    coat: palette.Rgb | None = None
 
     def stops(self, *codes: str) -> list[palette.Rgb]:
         """Give a family's main palette, moved to the colour asked for."""

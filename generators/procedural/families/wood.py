@@ -117,7 +117,7 @@ def parquet(canvas: Canvas, look: Look) -> Surface:
 def bark(canvas: Canvas, look: Look) -> Surface:
     """Furrowed bark: long corky ridges that join and part, reddish in the furrows, lichen on the ridges."""
     axes = warped_axes(canvas, "shake", (5, 7), 0.03, 5)
-    plates = voronoi(canvas, "plates", (4, 13), 0.9, axes)
+    plates = voronoi(canvas, "plates", (3, 11), 0.95, axes, own_shape=True)
     ridged = fbm(canvas, "ridged", (4, 15), 6, 0.55, "ridged")
     rough, flake = fbm(canvas, "rough", (18, 44), 5, 0.6), fbm(canvas, "flake", (30, 14), 4, 0.5, "billow")
     fine, cloud = grain(canvas, "fine", 340), fbm(canvas, "cloud", 3, 4)
