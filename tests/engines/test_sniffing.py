@@ -1,0 +1,60 @@
+"""Every file we write is recognised by its content, under whatever name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from neutral_assets import image
+
+from engines.assets import Asset, Clip, Sound
+from engines.errors import DamagedFile
+from engines.export import export
+from engines.formats.registry import Limits, decoder
+from engines.hosts import host
+from engines.kinds import Kind
+from engines.sniffing import sniffed
+
+CASES: dict[str, Asset] = {
+    "png": image(1),
+    "jpeg": image(1),
+    "exr": image(1),
+    "mp4": Clip(np.zeros((2, 16, 16, 3), np.uint8)),
+    "wav": Sound(np.zeros((9, 1), np.float32)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_we_write_is_recognised(name: str, tmp_path: Path) -> None:
+    asset = CASES[name]
+    [file] = export(asset, host("blender"), tmp_path, formats={asset.kind: name})
+    path = (tmp_path / file.file).rename(tmp_path / "holiday.txt")
+    row, kind = sniffed(path)
+    assert (row.name, kind, row.media_type) == (name, asset.kind, file.media_type)
+    assert decoder(row)(path, Limits()).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "kind"),
+    [
+        (b"glTF\x02\0\0\0", "glb", Kind.MESH),
+        (b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\n", "ply", Kind.MESH),
+        (b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float f_dc_0\n", "ply", Kind.SPLATS),
+        (b"NGSP\x04\0\0\0", "spz", Kind.SPLATS),
+        (b"\x1f\x8b\x08\0", "spz", Kind.SPLATS),
+    ],
+)
+def test_geometry_is_told_apart_by_its_head(head: bytes, name: str, kind: Kind, tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(head)
+    row, found = sniffed(path)
+    assert (row.name, found) == (name, kind)
+
+
+def test_pictures_in_film_containers_are_no_films(tmp_path: Path) -> None:
+    path = tmp_path / "photo.mp4"
+    for brand in (b"heic", b"avif"):
+        path.write_bytes(b"\x00\x00\x00\x18ftyp" + brand + b"\0" * 16)
+        with pytest.raises(DamagedFile):
+            sniffed(path)
