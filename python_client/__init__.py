@@ -1,0 +1,62 @@
+"""The Scenecast client: standard library only, no threads, Python 3.9 and newer.
+
+from python_client import connect
+
+with connect() as scenecast:
+    job = scenecast.submit("material.procedural", prompt="wet mossy red bricks", size_px=1024, host="unreal")
+    for event in job:
+        print(event)
+    job.result().save("out")
+"""
+
+from __future__ import annotations
+
+from .client import Client, connect
+from .connection import ConnectionState
+from .errors import (
+    BridgeNotFound,
+    ConnectionFailed,
+    ConnectionLost,
+    HandshakeRefused,
+    JobCancelled,
+    JobFailed,
+    Refused,
+    ScenecastError,
+    TransferFailed,
+    Unreachable,
+    WaitTimeout,
+)
+from .events import Cancelled, Event, Failed, Finished, Noted, Preview, Produced, Progress, Queued, Started
+from .jobs import Job
+from .results import Asset, File, Result
+
+__all__ = [
+    "Asset",
+    "BridgeNotFound",
+    "Cancelled",
+    "Client",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "ConnectionState",
+    "Event",
+    "Failed",
+    "File",
+    "Finished",
+    "HandshakeRefused",
+    "Job",
+    "JobCancelled",
+    "JobFailed",
+    "Noted",
+    "Preview",
+    "Produced",
+    "Progress",
+    "Queued",
+    "Refused",
+    "Result",
+    "ScenecastError",
+    "Started",
+    "TransferFailed",
+    "Unreachable",
+    "WaitTimeout",
+    "connect",
+]

@@ -1,0 +1,448 @@
+"""The conversation with a bridge, without any I/O: frames in, frames out, and all that outlives a connection.
+
+A connection begins with `begin`, ends with `lost`; in between frames go in through `receive` and come out of
+`next_frame`. Whatever has no answer when a connection ends is said again on the next one: every request carries an
+id that makes saying it twice the same as once. Durable events are taken in their order and only once, by number.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
+
+from . import messages
+from .decoding import Part
+from .errors import BadMessage, JobCancelled, JobFailed, Refused, ScenecastError, TransferFailed
+from .frames import decode_frame, encode
+from .jobs import Driver, Job, JobTable
+from .replies import Reply, Requests
+from .transfers import Delivery, Spool, Transfers
+from .uploads import Source, Upload
+
+Bookmark = dict[str, Any]
+
+
+class Protocol:
+    """One session's state, kept across connections."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        client: str,
+        host: str = "python",
+        host_version: str = "",
+        bookmark: Optional[Bookmark] = None,
+        verify: bool = True,
+    ) -> None:
+        self._hello = {"client": client, "host": host, "host_version": host_version}
+        self._driver = driver
+        self._verify = verify
+        self.welcome: Optional[messages.Welcome] = None
+        """What the bridge said to the hello; None while there is no conversation."""
+        self.generators: list[messages.Generator] = []
+        self.hosts: list[messages.HostRow] = []
+        self.watched: list[messages.WatchedFile] = []
+        self.limits = messages.Limits()
+        self.session = ""
+        self.cursor = 0
+        self.jobs = JobTable(driver)
+        self.requests = Requests()
+        self.transfers = Transfers()
+        self.spool = Spool()
+        self.uploads: dict[str, Upload] = {}
+        self.closing = ""
+        """Why the bridge said that it will close the connection; empty when it did not."""
+        self.fatal: Optional[Refused] = None
+        """The refusal that ends the connection."""
+        self.refusals: deque[Refused] = deque(maxlen=16)
+        """Refusals that concern no request that is still open, newest last."""
+        self._submitted: dict[str, Job] = {}
+        self._pushed: dict[str, set[str]] = {}  # job id -> digests whose files come unasked on this connection
+        self._orphans: list[Job] = []
+        self._out: deque[bytes] = deque()
+        self._prefix = uuid.uuid4().hex[:12]
+        self._count = 0
+        self._pings = 0
+        self.ponged = 0
+        if bookmark:
+            self._restore(bookmark)
+
+    # ------------------------------------------------------------------------------- connection
+
+    def begin(self, disk_proof: str = "") -> None:
+        """A connection stands: say hello."""
+        self.closing, self.fatal = "", None
+        self._out.clear()
+        hello = {"type": "hello", "protocol": messages.PROTOCOL, **self._hello, "disk_proof": disk_proof}
+        if self.session:
+            hello.update(session=self.session, cursor=self.cursor)
+        self._say(hello)
+
+    def lost(self) -> None:
+        """The connection is gone; what was on its way will be asked for again."""
+        self.welcome = None
+        self._out.clear()
+        self.transfers.drop_all()
+        for upload in self.uploads.values():
+            upload.lost()
+        for job_id, digests in self._pushed.items():
+            job = self.jobs.named(job_id)
+            for digest in digests:
+                self._ask_again(job, digest)
+        self._pushed.clear()
+
+    def next_frame(self) -> Optional[bytes]:
+        """The next frame to send; None when there is nothing to say now."""
+        if self._out:
+            return self._out.popleft()
+        credit = self.transfers.credit(all_of_it=not self.transfers.active)
+        if credit:
+            return encode({"type": "asset.credit", "size_bytes": credit})
+        for upload in self.uploads.values():
+            if upload.sending:
+                chunk = upload.next_chunk(self.limits.chunk_bytes)
+                if chunk is not None:
+                    return chunk
+        return None
+
+    def work(self) -> bool:
+        """One small step of work that waits for nobody (hashing uploads); False when there is none."""
+        for upload in self.uploads.values():
+            if not upload.digest and not upload.done:
+                if upload.hash_step():
+                    self._offer(upload)
+                return True
+        return False
+
+    # ----------------------------------------------------------------------------------- saying
+
+    def new_id(self) -> str:
+        """A request id that no other client makes."""
+        self._count += 1
+        return f"{self._prefix}-{self._count}"
+
+    def submit(self, message: Mapping[str, Any], *, host: str, formats: Mapping[str, str]) -> Job:
+        """Ask for a job; `message` holds the fields of `job.submit` but for its ids and delivery."""
+        request_id = self.new_id()
+        whole: dict[str, Any] = {"type": "job.submit", "request_id": request_id, **message}
+        if host:
+            whole["deliver"] = {"host": host, "formats": dict(formats)}
+        size = len(encode(whole))
+        if size > self.limits.frame_bytes:
+            raise ScenecastError(
+                f"the request takes {size} bytes, the bridge accepts {self.limits.frame_bytes}",
+                remedy="Send large values as uploaded inputs.",
+            )
+        job = Job(self._driver, request_id=request_id, generator=whole["generator"], label=whole.get("label", ""))
+        job.params, job.host, job.formats = dict(whole.get("params", {})), host, dict(formats)
+        self._submitted[request_id] = job
+        self.request(whole, Reply())
+        return job
+
+    def request(self, message: Mapping[str, Any], reply: Reply[Any]) -> None:
+        """Say something that is answered under its `request_id`, again on every new connection until it is."""
+        self.requests.add(message["request_id"], message, reply)
+        if self.welcome is not None:
+            self._say(message)
+
+    def fetch(self, digest: str, host: str, formats: Mapping[str, str]) -> Reply[Delivery]:
+        """Ask for an asset's files in a host's conventions."""
+        reply: Reply[Delivery] = Reply()
+        ask = {"type": "asset.fetch", "digest": digest, "host": host, "formats": dict(formats)}
+        self.request({**ask, "request_id": self.new_id()}, reply)
+        return reply
+
+    def deliver(self, job: Job) -> list[Reply[Delivery]]:
+        """The files of all the job's assets: those that come unasked, and the others asked for now."""
+        for row in job.assets:
+            known = job.deliveries.get(row.digest)
+            if known is None or (known.done and known.error is not None):
+                job.deliveries[row.digest] = self.fetch(row.digest, job.host or "neutral", job.formats)
+        return [job.deliveries[row.digest] for row in job.assets]
+
+    def cancel(self, job: Job, *, any_owner: bool = False) -> None:
+        """Ask for a job's end; one that was never accepted and cannot be reached ends here."""
+        if job.over:
+            return
+        job.cancel_wanted = True
+        if job.id:
+            if self.welcome is not None:
+                self._say({"type": "job.cancel", "job_id": job.id, "any_owner": any_owner})
+        elif self.welcome is None and self.requests.answered(job.request_id) is not None:
+            self._submitted.pop(job.request_id, None)
+            job.end("cancelled", JobCancelled("cancelled before the bridge was told of it"))
+
+    def upload(self, source: Source, *, name: str = "", media_type: str = "") -> Upload:
+        """Offer a file as an input."""
+        upload = Upload(self.new_id(), source, name=name, media_type=media_type)
+        limit = self.limits.upload_bytes
+        if self.welcome is not None and limit and upload.size_bytes > limit:
+            upload.fail(ScenecastError(f"{upload.name} has {upload.size_bytes} bytes, the bridge takes {limit}"))
+            return upload
+        self.uploads[upload.request_id] = upload
+        upload.then(lambda: self._forget(upload))
+        return upload
+
+    def _forget(self, upload: Upload) -> None:
+        self.uploads.pop(upload.request_id, None)
+
+    def ping(self) -> int:
+        """Ask for a sign of life; `ponged` reaches the number returned when it comes."""
+        self._pings += 1
+        self._say({"type": "ping", "id": self._pings})
+        return self._pings
+
+    def _ponged(self, message: messages.Pong) -> None:
+        self.ponged = max(self.ponged, message.id)
+
+    def _offer(self, upload: Upload) -> None:
+        if self.welcome is not None and upload.digest:
+            self._say(upload.offer())
+
+    def _say(self, message: Mapping[str, Any]) -> None:
+        self._out.append(encode(message))
+
+    # ---------------------------------------------------------------------------------- hearing
+
+    def receive(self, frame: memoryview) -> None:
+        """Take one frame. Raises `BadMessage` when it is not what the protocol allows."""
+        message, payload = decode_frame(frame)
+        if isinstance(message, messages.JobEvent):
+            self._event(message)
+        elif isinstance(message, messages.AssetChunk):
+            self._chunk(message, payload)
+        elif isinstance(message, messages.JobPreview):
+            self.jobs.named(message.job_id).previewed(message, bytes(payload))
+        else:
+            hear = _HEAR[type(message)]
+            hear(self, message)
+        if self.welcome is None and not self.closing and self.fatal is None:
+            raise BadMessage(f"expected welcome first, got {type(message).__name__}")
+
+    def _welcomed(self, message: messages.Welcome) -> None:
+        if message.protocol != messages.PROTOCOL:
+            raise BadMessage(f"the bridge speaks protocol {message.protocol}, this client {messages.PROTOCOL}")
+        forgotten = bool(self.session) and not message.resumed
+        self.welcome, self.session, self.limits = message, message.session, message.limits
+        self.generators, self.hosts, self.watched = message.generators, message.hosts, message.watched
+        if forgotten or not message.resumed:
+            self.cursor = 0
+        for ask in self.requests.messages():
+            self._say(ask)
+        for upload in self.uploads.values():
+            self._offer(upload)
+        for job in self.jobs.unfinished():
+            if job.cancel_wanted:
+                self.cancel(job)
+        if forgotten:
+            self._orphans = list(self.jobs.unfinished())
+        self.ask_after_orphans()
+
+    def _catalog(self, message: messages.Catalog) -> None:
+        self.generators, self.watched = message.generators, message.watched
+        self._answer(message.request_id, message)
+
+    def _answer(self, request_id: str, value: Any) -> None:
+        pending = self.requests.answered(request_id)
+        if pending is not None:
+            pending.reply.resolve(value)
+
+    def _accepted(self, message: messages.JobAccepted) -> None:
+        job = self._submitted.pop(message.request_id, None)
+        if job is not None:
+            self.jobs.claim(job, message)
+            if job.cancel_wanted and not job.over:
+                self.cancel(job)
+        self._answer(message.request_id, message)
+
+    def _event(self, message: messages.JobEvent) -> None:
+        if message.seq <= self.cursor:
+            return
+        if message.seq != self.cursor + 1:
+            raise BadMessage(f"event {message.seq} follows {self.cursor}: events are missing", path="$.seq")
+        self.cursor = message.seq
+        job = self.jobs.named(message.job_id)
+        job.happened(message)
+        if isinstance(message, messages.JobProduced) and job.host and message.asset.digest not in job.deliveries:
+            job.deliveries[message.asset.digest] = Reply()
+            self._pushed.setdefault(job.id, set()).add(message.asset.digest)
+
+    def _files(self, message: messages.AssetFiles) -> None:
+        reply = self._awaiting(message)
+        if reply is None or reply.done:
+            if message.transfer:
+                self._say({"type": "asset.stop", "transfer": message.transfer})
+            return
+        self._pushed.get(message.job_id, set()).discard(message.digest)
+        try:
+            delivery = Delivery(message, self.spool, verify=self._verify)
+        except TransferFailed as error:
+            self._end_delivery(message, reply, error)
+            return
+        if delivery.complete:
+            self._end_delivery(message, reply, None, delivery)
+            return
+        self.transfers.active[message.transfer] = delivery
+        if message.job_id:
+            self._pushed.setdefault(message.job_id, set()).add(message.digest)
+
+    def _awaiting(self, message: messages.AssetFiles) -> Optional[Reply[Delivery]]:
+        """Where the files of an announcement are wanted; None when nobody asked."""
+        if message.request_id:
+            pending = self.requests.get(message.request_id)
+            return pending.reply if pending else None
+        job = self.jobs.by_id.get(message.job_id)
+        if job is None:
+            return None
+        # Unasked files of a job that an earlier run of this program submitted are as welcome as any.
+        reply = job.deliveries.get(message.digest)
+        if reply is None:
+            reply = job.deliveries[message.digest] = Reply()
+        return reply
+
+    def _end_delivery(
+        self,
+        message: messages.AssetFiles,
+        reply: Reply[Delivery],
+        error: Optional[ScenecastError],
+        delivery: Optional[Delivery] = None,
+    ) -> None:
+        self.requests.answered(message.request_id)
+        self._pushed.get(message.job_id, set()).discard(message.digest)
+        if delivery is not None and error is None:
+            reply.resolve(delivery)
+        else:
+            reply.fail(error or TransferFailed("the transfer ended early"))
+
+    def _chunk(self, message: messages.AssetChunk, payload: memoryview) -> None:
+        self.transfers.owe(len(payload))
+        delivery = self.transfers.active.get(message.transfer)
+        if delivery is None:  # stopped a moment ago; the credit is given back all the same
+            return
+        error: Optional[TransferFailed] = None
+        try:
+            delivery.take(message, payload)
+        except TransferFailed as failure:
+            error = failure
+            self._say({"type": "asset.stop", "transfer": message.transfer})
+        if error is not None or delivery.complete:
+            del self.transfers.active[message.transfer]
+            delivery.close()
+            reply = self._awaiting(delivery.announced)
+            if reply is not None:
+                self._end_delivery(delivery.announced, reply, error, delivery)
+
+    def _ask_again(self, job: Job, digest: str) -> None:
+        """Files that came unasked were cut off: ask for them by name."""
+        reply = job.deliveries.get(digest)
+        if reply is None or reply.done:
+            return
+        ask = {"type": "asset.fetch", "request_id": self.new_id(), "digest": digest}
+        self.request({**ask, "host": job.host or "neutral", "formats": job.formats}, reply)
+
+    def _uploaded(self, message: messages.UploadState) -> None:
+        upload = self.uploads.get(message.request_id)
+        if upload is not None:
+            upload.told(message)
+
+    def _refused(self, message: messages.RefusedMessage) -> None:
+        error = Refused(message.message, code=message.code, path=message.path, remedy=message.remedy)
+        if message.fatal:
+            self.fatal = error
+            return
+        name = message.request_id
+        pending = self.requests.answered(name)
+        job = self._submitted.pop(name, None)
+        upload = self.uploads.get(name)
+        if job is not None:
+            job.end("failed", error)
+        if pending is not None:
+            pending.reply.fail(error)
+        elif upload is not None:
+            upload.fail(error)
+        elif name in self._pushed and not self.jobs.named(name).cancel_wanted:
+            for digest in self._pushed.pop(name):
+                self.jobs.named(name).deliveries[digest].fail(error)
+        else:
+            self.refusals.append(error)
+
+    def _closed(self, message: messages.Closing) -> None:
+        self.closing = message.reason or "the bridge is stopping"
+
+    # ---------------------------------------------------------------------------- a lost session
+
+    def ask_after_orphans(self) -> None:
+        """The bridge no longer knows the session: look the unfinished jobs up in its history."""
+        self._orphans = [job for job in self._orphans if not job.over]
+        if not self._orphans or self.welcome is None:
+            return
+        reply: Reply[messages.JobPage] = Reply()
+        self.request({"type": "job.list", "request_id": self.new_id(), "limit": 200, "any_owner": True}, reply)
+        reply.then(lambda: self._settle(reply))
+
+    def _settle(self, reply: Reply[messages.JobPage]) -> None:
+        if reply.error is not None:
+            return
+        rows = {row.job_id: row for row in reply.value.jobs}
+        for job in self._orphans:
+            row = rows.get(job.id)
+            if row is None:
+                job.end("failed", JobFailed("the bridge no longer knows this job", code="request.job",
+                                            remedy="Submit it again."))  # fmt: skip
+            elif row.state == "finished":
+                job.happened(messages.JobFinished(seq=0, job_id=job.id, time=row.ended or 0.0, assets=row.assets))
+            elif row.state == "failed":
+                failed = messages.JobFailed(0, job.id, row.ended or 0.0, row.error_code, row.error)
+                job.happened(failed)
+            elif row.state == "cancelled":
+                job.happened(messages.JobCancelled(seq=0, job_id=job.id, time=row.ended or 0.0))
+
+    # -------------------------------------------------------------------------------- bookmarks
+
+    def bookmark(self) -> Bookmark:
+        """Where this session stands, as JSON values; a later process that begins with it misses nothing."""
+        unanswered = [ask for ask in self.requests.messages() if ask["type"] == "job.submit"]
+        kept = [
+            {"job_id": job.id, "generator": job.generator, "label": job.label, "host": job.host,
+             "formats": job.formats, "state": job.state, "params": job.params}
+            for job in self.jobs.unfinished()
+        ]  # fmt: skip
+        return {"version": 1, "session": self.session, "cursor": self.cursor, "submits": unanswered, "jobs": kept}
+
+    def _restore(self, bookmark: Bookmark) -> None:
+        if bookmark.get("version") != 1:
+            raise ScenecastError("the bookmark is of another version", remedy="Connect without it.")
+        self.session, self.cursor = str(bookmark["session"]), int(bookmark["cursor"])
+        for row in bookmark["jobs"]:
+            job = self.jobs.named(row["job_id"])
+            job.generator, job.label, job.host = row["generator"], row["label"], row["host"]
+            job.formats, job.state, job.params = row["formats"], row["state"], row["params"]
+        for ask in bookmark["submits"]:
+            job = Job(self._driver, request_id=ask["request_id"], generator=ask["generator"])
+            deliver = ask.get("deliver") or {}
+            job.host, job.formats = deliver.get("host", ""), deliver.get("formats", {})
+            job.label, job.params = ask.get("label", ""), ask.get("params", {})
+            self._submitted[job.request_id] = job
+            self.requests.add(job.request_id, ask, Reply())
+
+    def all_jobs(self) -> list[Job]:
+        """Every job known here, accepted or not."""
+        return [*self.jobs.by_id.values(), *self._submitted.values()]
+
+
+_HEAR: Mapping[type[Part], Callable[[Protocol, Any], None]] = {
+    messages.Welcome: Protocol._welcomed,
+    messages.Catalog: Protocol._catalog,
+    messages.JobAccepted: Protocol._accepted,
+    messages.JobProgress: lambda self, message: self.jobs.named(message.job_id).progressed(message),
+    messages.JobPage: lambda self, message: self._answer(message.request_id, message),
+    messages.JobRated: lambda self, message: self._answer(message.request_id, message),
+    messages.AssetFiles: Protocol._files,
+    messages.UploadState: Protocol._uploaded,
+    messages.Pong: Protocol._ponged,
+    messages.RefusedMessage: Protocol._refused,
+    messages.Closing: Protocol._closed,
+}
