@@ -47,11 +47,11 @@ def export(
 
     `formats` overrides the host's preferred format for a kind. A material gives one file per texture and a JSON
     description of what each holds. The same asset, host and provenance give the same names and bytes. `effort`
-    is how hard PNG files are compressed. Raises `UnknownFormat`, `FormatUnavailable` or `UnsuitableAsset`.
+    is how hard PNG data is compressed. Raises `UnknownFormat`, `FormatUnavailable` or `UnsuitableAsset`.
     """
     row = chosen_format(asset.kind, host, (formats or {}).get(asset.kind))
     note = _note(provenance)
-    options = {"effort": effort} if row.name.startswith("png") else {}
+    options = {"effort": effort} if "effort" in row.options else {}
     stem = file_stem(asset.name or asset.kind.value)
     with _staged(folder) as staging:
         if isinstance(asset, Material) and Kind.IMAGE in row.kinds:
@@ -126,7 +126,7 @@ def _material(
 
     def write(texture: Texture) -> ExportedFile:
         more = dict(options)
-        if row.name == "png" and texture.role != MapName.HEIGHT:
+        if "depth" in row.options and texture.role != MapName.HEIGHT:
             more["depth"] = 8
         name = f"{stem}_{texture.role}"
         written = encode(texture.image, folder, name, host=host, provenance=note, **more)

@@ -112,5 +112,6 @@ FORMATS = (
         encode="engines.formats.exr:encode",
         decode="engines.formats.exr:decode",
         needs=("OpenEXR",),
+        options=("depth",),
     ),
 )

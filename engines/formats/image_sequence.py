@@ -64,6 +64,7 @@ FORMATS = (
         media_type="image/png",
         encode="engines.formats.image_sequence:encode_png",
         needs=("PIL",),
+        options=("effort",),
     ),
     Format(
         name="jpeg_sequence",

@@ -159,5 +159,6 @@ FORMATS = (
         encode="engines.formats.png:encode",
         decode="engines.formats.png:decode",
         needs=("PIL", "av"),
+        options=("depth", "effort"),
     ),
 )

@@ -56,6 +56,8 @@ class Format:
     encode: str
     decode: str | None = None
     needs: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    """Keyword arguments of `encode` that `engines.export` sets where they are named here: "depth", "effort"."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,6 +22,10 @@ def test_every_row_points_to_code_that_is_there(row: registry.Format) -> None:
     for where in filter(None, (row.encode, row.decode)):
         module, _, function = where.partition(":")
         assert callable(getattr(importlib.import_module(module), function))
+    module, _, function = row.encode.partition(":")
+    accepted = inspect.signature(getattr(importlib.import_module(module), function)).parameters
+    assert set(row.options) <= set(accepted)
+    assert {"asset", "folder", "stem", "host", "provenance"} <= set(accepted)
     assert row.extension.startswith(".")
     assert row.kinds
     assert "/" in row.media_type
