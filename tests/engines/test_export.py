@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from neutral_assets import image, material
 
-from engines.assets import Asset, Clip, Field, Image, Material, ScenePlan, Sound
+from engines.assets import Asset, Clip, Field, Image, Material, Mesh, ScenePlan, Sound, Splats
 from engines.conventions import Host
 from engines.errors import FormatUnavailable, UnknownFormat, UnsuitableAsset
 from engines.export import chosen_format, export, file_stem
@@ -33,6 +33,14 @@ ASSETS: list[Asset] = [
     Field(FLAT, np.zeros((2, 2, 2, 1, 3), np.float32), (0, 0, 0), (1, 1, 1)),
     Sound(np.zeros((10, 1), np.float32)),
     ScenePlan(name="Room"),
+    Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.uint32), material=material(4), name="Shard"),
+    Splats(
+        np.eye(3, dtype=np.float32),
+        np.tile(np.array([1, 0, 0, 0], np.float32), (3, 1)),
+        np.full((3, 3), 0.1, np.float32),
+        np.full(3, 0.5, np.float32),
+        np.zeros((3, 1, 3), np.float32),
+    ),
 ]
 rows = pytest.mark.parametrize("row", HOSTS.values(), ids=HOSTS)
 
