@@ -110,13 +110,17 @@ class Outbox:
 
     def add(self, transfer: Transfer) -> None:
         """Queue the chunks of a transfer. Raises `LimitError` when too many are open."""
+        self.check_transfers()
+        self._transfers[transfer.name] = transfer
+        self._wake()
+
+    def check_transfers(self) -> None:
+        """Raise `LimitError` when no further transfer can be added."""
         if len(self._transfers) >= TRANSFERS_LIMIT:
             raise LimitError(
                 f"{TRANSFERS_LIMIT} transfers are open already",
                 remedy="take the files that were asked for, or stop some transfers, before asking for more",
             )
-        self._transfers[transfer.name] = transfer
-        self._wake()
 
     def stop(self, name: str) -> bool:
         """Forget a transfer's remaining chunks; False when it is over or was never begun."""
@@ -127,15 +131,22 @@ class Outbox:
 
     def take(self, now: float) -> wire.Buffer | None:
         """The next frame to send, None when nothing may go; a chunk's view is valid until the next call."""
-        if self._control:
-            frame = self._control.popleft()
-            self.control_bytes -= len(frame)
+        frame = self.take_control()
+        if frame is not None:
             return frame
         if self._live:
             _, (message, payload) = self._live.popitem(last=False)
             self._live_bytes -= len(payload)
             return wire.encode(message, payload)
         return self._take_chunk(now)
+
+    def take_control(self) -> bytes | None:
+        """The next control frame, None when all have left."""
+        if not self._control:
+            return None
+        frame = self._control.popleft()
+        self.control_bytes -= len(frame)
+        return frame
 
     def next_to_read(self) -> Transfer | None:
         """The transfer whose turn it is to be read from disk, moved to the end of the round; None when all are."""
@@ -154,6 +165,11 @@ class Outbox:
     def has_room(self) -> bool:
         """False while the client should first take its answers."""
         return self.control_bytes <= CONTROL_ROOM_BYTES
+
+    @property
+    def idle(self) -> bool:
+        """Whether no transfer is open."""
+        return not self._transfers
 
     @property
     def held_bytes(self) -> int:

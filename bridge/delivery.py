@@ -1,0 +1,258 @@
+"""From a stored asset to the files one host wants: at once for the stored arrays, by the exporter for the rest.
+
+What the exporter wrote is kept under (asset, host row, formats, version of Scenecast) and handed out again; the same
+request made twice at a time is worked once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import shutil
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from bridge.errors import StoreDamaged, StoreFull, UnknownFormat, UnknownHost
+from bridge.export_process import ExportProcess
+from bridge.exporter import ExportOrder, Written
+from bridge.messages import AssetFiles, Deliver, FileRow
+from bridge.metrics import Counters
+from bridge.transfers import Source
+from engines.conventions import Host
+from engines.formats.registry import formats as format_rows
+from engines.hosts import HOSTS
+from engines.kinds import Kind
+from engines.manifest import Manifest, Part
+
+log = logging.getLogger(__name__)
+
+NEUTRAL = "neutral"
+"""The host name under which the stored arrays themselves are handed out."""
+_INDEX = "files.json"
+_NPY = "application/x-npy"
+
+
+class Shelf(Protocol):
+    """What delivery asks of the store."""
+
+    root: Path
+
+    def path(self, digest: str) -> Path:
+        """Where a blob lies. Raises `UnknownAsset`."""
+
+    def manifest(self, digest: str) -> Manifest:
+        """The manifest of an asset. Raises `UnknownAsset`, `StoreDamaged`."""
+
+    def exports_dir(self, key: str) -> Path:
+        """The folder of one cached export; `key` begins with the asset's digest."""
+
+    def touch(self, digest: str) -> None:
+        """Count now as the asset's last use."""
+
+    def pin(self, digest: str) -> None:
+        """Keep a file while it is being used."""
+
+    def unpin(self, digest: str) -> None:
+        """Undo one `pin`."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The answer to a client, and the files behind it in the same order."""
+
+    message: AssetFiles
+    sources: tuple[Source, ...]
+    hold: Callable[[], None]
+    """To be called before the files are sent in chunks: they are then not collected …"""
+    release: Callable[[], None]
+    """… until this is called."""
+
+
+class Delivery:
+    """Prepares files; knows nothing of sockets."""
+
+    def __init__(self, store: Shelf, exporter: ExportProcess, counters: Counters, *, version: str) -> None:
+        self._store = store
+        self._exporter = exporter
+        self._counters = counters
+        self._version = version
+        for left in (store.root / "exports").glob("*.partial"):
+            shutil.rmtree(left, ignore_errors=True)
+        self._under_way: dict[str, asyncio.Task[list[Written]]] = {}
+
+    def at_once(self, digest: str, wish: Deliver) -> Delivered | None:
+        """The stored arrays when the wish is for them, None when files must be written first."""
+        if wish.host != NEUTRAL:
+            return None
+        if wish.formats:
+            raise UnknownFormat("the stored arrays have no other format", path="$.formats", remedy="name a host")
+        manifest = self._store.manifest(digest)
+        rows = [_array_row(part, manifest, self._store.path(part.digest)) for part in manifest.parts]
+        sources = tuple(Source(self._store.path(part.digest), part.bytes) for part in manifest.parts)
+        return self._delivered(_message(digest, manifest, NEUTRAL, rows), sources, manifest)
+
+    async def files(self, digest: str, wish: Deliver) -> Delivered:
+        """The files as the wish says. Raises `RequestError` leaves, `StoreDamaged`, `StoreFull`."""
+        ready = self.at_once(digest, wish)
+        if ready is not None:
+            return ready
+        manifest = self._store.manifest(digest)
+        host = _host(wish.host)
+        formats = _checked_formats(wish.formats, host)
+        key = _key(digest, host, formats, self._version)
+        written = _kept(self._store.exports_dir(key))
+        if written is not None:
+            self._counters.export_cache_hits_total += 1
+        else:
+            written = await self._once(key, lambda: self._export(key, digest, manifest, wish.host, formats))
+        folder = self._store.exports_dir(key)
+        rows = [FileRow(**msgspec.structs.asdict(file)) for file in written]
+        sources = tuple(Source(folder / file.name, file.size_bytes) for file in written)
+        return self._delivered(_message(digest, manifest, wish.host, rows), sources, manifest)
+
+    async def stop(self) -> None:
+        """Give up what is being written."""
+        for task in list(self._under_way.values()):
+            task.cancel()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    def _delivered(self, message: AssetFiles, sources: tuple[Source, ...], manifest: Manifest) -> Delivered:
+        held = (message.digest, *(part.digest for part in manifest.parts))
+        self._store.touch(message.digest)
+
+        def hold() -> None:
+            for digest in held:
+                self._store.pin(digest)
+
+        def release() -> None:
+            for digest in held:
+                self._store.unpin(digest)
+
+        return Delivered(message, sources, hold, release)
+
+    async def _once(self, key: str, work: Callable[[], Coroutine[Any, Any, list[Written]]]) -> list[Written]:
+        """Join the same export if it is under way; a waiter that gives up does not end it for the others."""
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(work())
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _export(
+        self, key: str, digest: str, manifest: Manifest, host: str, formats: Mapping[str, str]
+    ) -> list[Written]:
+        final = self._store.exports_dir(key)
+        folder = final.with_name(f"{final.name}.{secrets.token_hex(4)}.partial")
+        await asyncio.to_thread(folder.mkdir, parents=True)
+        try:
+            order = ExportOrder(
+                manifest=str(self._store.path(digest)),
+                parts={part.digest: str(self._store.path(part.digest)) for part in manifest.parts},
+                host=host,
+                folder=str(folder),
+                formats=dict(formats),
+            )
+            answer = await self._exporter.export(order)
+            await asyncio.to_thread(_keep, folder, final, answer.files)
+        except OSError as error:
+            raise StoreFull(f"the export could not be written: {error.strerror}", remedy="free disk space") from error
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        self._counters.exports_total += 1
+        log.info("exported", extra={"asset": digest, "host": host, "files": len(answer.files)})
+        return answer.files
+
+
+def _host(name: str) -> Host:
+    host = HOSTS.get(name)
+    if host is None:
+        known = ", ".join((*HOSTS, NEUTRAL))
+        raise UnknownHost(f"no host is called {name[:60]!r}", path="$.host", remedy=f"use one of {known}")
+    return host
+
+
+def _checked_formats(formats: Mapping[str, str], host: Host) -> dict[str, str]:
+    """The wish for formats, its kinds known; which format fits is the exporter's to say."""
+    for kind in formats:
+        if kind not in list(Kind):
+            raise UnknownFormat(f"{kind[:60]!r} is no kind of asset", path="$.formats", remedy=", ".join(Kind))
+    return {kind: name for kind, name in formats.items() if name != next(iter(host.formats.get(Kind(kind), ())), None)}
+
+
+def _key(digest: str, host: Host, formats: Mapping[str, str], version: str) -> str:
+    """Names one export: the same asset, host row, formats and version of ours give the same files."""
+    said = "\n".join((repr(host), repr(sorted(formats.items())), version))
+    return f"{digest}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+
+
+def _kept(folder: Path) -> list[Written] | None:
+    """The files of an earlier export, when all of them are still there and whole."""
+    try:
+        written = msgspec.json.decode((folder / _INDEX).read_bytes(), type=list[Written])
+        whole = all((folder / file.name).stat().st_size == file.size_bytes for file in written)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return written if whole else None
+
+
+def _keep(folder: Path, final: Path, files: list[Written]) -> None:
+    """Make the finished folder the cached one, in one step."""
+    for file in files:
+        (folder / file.name).chmod(0o444)
+    (folder / _INDEX).write_bytes(msgspec.json.encode(files))
+    if final.exists():  # damaged, or else it would have been used
+        shutil.rmtree(final)
+    folder.replace(final)
+
+
+def _array_row(part: Part, manifest: Manifest, path: Path) -> FileRow:
+    if part.media_type == _NPY:
+        return FileRow(
+            name=f"{part.name.replace('/', '.')}.npy",
+            role=part.name,
+            media_type=part.media_type,
+            size_bytes=part.bytes,
+            sha256=part.digest,
+            dtype=np.dtype(part.dtype).newbyteorder("<").str,
+            shape=list(part.shape),
+            offset=_npy_offset(path),
+        )
+    extension = next((row.extension for row in format_rows().values() if row.media_type == part.media_type), "")
+    return FileRow(
+        name=f"{part.name.replace('/', '.')}{extension}",
+        role=part.name,
+        media_type=part.media_type,
+        size_bytes=part.bytes,
+        sha256=part.digest,
+        colour_space=str(manifest.meta.get("colour_space", "")),
+    )
+
+
+def _npy_offset(path: Path) -> int:
+    """Where the numbers begin in a `.npy` file (NumPy Enhancement Proposal 1). Raises `StoreDamaged`."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if len(head) < 12 or head[:6] != b"\x93NUMPY":
+        raise StoreDamaged(f"{path.name} is no .npy file")
+    if head[6] == 1:
+        return 10 + int.from_bytes(head[8:10], "little")
+    return 12 + int.from_bytes(head[8:12], "little")
+
+
+def _message(digest: str, manifest: Manifest, host: str, rows: list[FileRow]) -> AssetFiles:
+    return AssetFiles(
+        digest=digest,
+        kind=manifest.kind,
+        host=host,
+        files=rows,
+        meta=dict(manifest.meta),
+        provenance=dict(manifest.provenance),
+        name=manifest.name[:256],
+    )

@@ -1,0 +1,112 @@
+"""Keeps one exporter process warm, gives it one order at a time, and replaces it when it dies or takes too long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+
+import msgspec
+
+from bridge.errors import InternalError, RequestError, UnknownFormat, UnknownHost
+from bridge.exporter import ExportAnswer, ExportOrder
+
+log = logging.getLogger(__name__)
+
+_ANSWER_LIMIT_BYTES = 16 << 20
+
+
+class ExportProcess:
+    """The bridge's end of `bridge.exporter`."""
+
+    def __init__(self, *, timeout_secs: float) -> None:
+        self._timeout_secs = timeout_secs
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Have a process ready, so that the first asset need not wait for its imports."""
+        async with self._turn:
+            await self._ready()
+
+    async def stop(self) -> None:
+        """End the process; an order in progress fails."""
+        if self._process is not None:
+            await _end(self._process)
+
+    async def export(self, order: ExportOrder) -> ExportAnswer:
+        """Write an asset's files. Raises `UnknownHost`, `UnknownFormat`, or `RequestError` in words."""
+        async with self._turn:
+            process = await self._ready()
+            try:
+                async with asyncio.timeout(self._timeout_secs):
+                    answer = await _asked(process, order)
+            except TimeoutError:
+                await _end(process)
+                raise RequestError(
+                    f"writing the asset for {order.host} took longer than {self._timeout_secs:g} s",
+                    remedy="choose a smaller asset or another format, or raise `export_secs` in the settings",
+                ) from None
+            except asyncio.CancelledError:
+                await _end(process)  # its answer would be taken for the next order's
+                raise
+            except OSError:
+                answer = None
+            if answer is None:
+                status = await process.wait()
+                raise RequestError(
+                    f"the process that writes files ended while it wrote for {order.host} ({_ending(status)})",
+                    remedy="it has been replaced; choose a smaller asset or another format if it happens again",
+                )
+        return _told(answer)
+
+    async def _ready(self) -> asyncio.subprocess.Process:
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bridge.exporter",
+                str(os.getpid()),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=_ANSWER_LIMIT_BYTES,
+            )
+            log.info("exporter started", extra={"pid": self._process.pid})
+        return self._process
+
+
+async def _asked(process: asyncio.subprocess.Process, order: ExportOrder) -> ExportAnswer | None:
+    if process.stdin is None or process.stdout is None:
+        raise InternalError("the exporter has no pipes")
+    process.stdin.write(msgspec.json.encode(order) + b"\n")
+    await process.stdin.drain()
+    line = await process.stdout.readline()
+    return msgspec.json.decode(line, type=ExportAnswer) if line.endswith(b"\n") else None
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    if process.stdin is not None:
+        process.stdin.close()
+    await process.wait()
+
+
+def _told(answer: ExportAnswer) -> ExportAnswer:
+    if not answer.error:
+        return answer
+    if answer.error == "host":
+        raise UnknownHost(answer.message, path="$.host", remedy=answer.remedy)
+    if answer.error == "format":
+        raise UnknownFormat(answer.message, path="$.formats", remedy=answer.remedy)
+    if answer.error == "asset":
+        raise RequestError(answer.message, remedy=answer.remedy)
+    raise RequestError(
+        f"the asset could not be written: {answer.message}", remedy="choose another format; the bridge's log has more"
+    )
+
+
+def _ending(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit code {status}"

@@ -1,0 +1,222 @@
+"""The only file that touches the websocket library: accepts, reads, writes, and gives up on clients that stall."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+from weakref import WeakSet
+
+from websockets.asyncio.server import Server as WebsocketServer
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from bridge import http
+from bridge.connection import Connection
+from bridge.errors import GateError
+from bridge.gate import Gate, Knock
+from bridge.logs import session_id
+from bridge.messages import MAX_FRAME_BYTES, SUBPROTOCOL
+from bridge.metrics import Counters
+
+log = logging.getLogger(__name__)
+
+WRITE_LIMIT_BYTES = 1 << 20
+"""Bytes the socket may hold back before the writer waits; measured best for 256 KiB chunks beside control echoes."""
+PONG_LIMIT_BYTES = 8 << 20
+"""Answers to pings are written without waiting; a client that pings and never reads is cut off here."""
+HANDSHAKE_SECS = 10.0
+PING_SECS = 20.0
+CONNECTIONS_PER_SESSION = 4
+"""Sockets that may be open for every allowed session, those included that have not said hello."""
+
+
+def _socket_class(opened: Callable[[ServerConnection], None]) -> type[ServerConnection]:
+    """The library's connection, with a bound on what piles up for a client that never reads."""
+
+    class Socket(ServerConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            opened(self)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            waiting_bytes = self.transport.get_write_buffer_size()
+            if waiting_bytes > PONG_LIMIT_BYTES:
+                log.warning("cut off a client that does not read", extra={"bytes": waiting_bytes})
+                self.transport.abort()
+
+    return Socket
+
+
+class Server:
+    """Listens on one address and runs one `Connection` for every client that the gate lets in."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        make_gate: Callable[[int], Gate],
+        make_connection: Callable[[], Connection],
+        counters: Counters,
+        figures: Callable[[], Mapping[str, float]],
+        sessions: int,
+        stall_secs: float,
+        hello_secs: float,
+    ) -> None:
+        self._name = name
+        self._make_gate = make_gate
+        self._make_connection = make_connection
+        self._counters = counters
+        self._figures = figures
+        self._most_sockets = sessions * CONNECTIONS_PER_SESSION
+        self._stall_secs = stall_secs
+        self._hello_secs = hello_secs
+        self._gate: Gate
+        self._server: WebsocketServer
+        self._open: dict[Connection, ServerConnection] = {}
+        self._sockets: WeakSet[ServerConnection] = WeakSet()
+        """All that are connected, those included whose handshake is not over."""
+
+    async def start(self, address: str, port: int, tls: ssl.SSLContext | None) -> int:
+        """Listen, and return the port. Raises `OSError` when the address is taken."""
+        self._server = await serve(
+            self._handle,
+            address,
+            port,
+            ssl=tls,
+            process_request=self._process_request,
+            subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
+            compression=None,
+            server_header=None,
+            max_size=MAX_FRAME_BYTES,
+            max_queue=16,
+            write_limit=WRITE_LIMIT_BYTES,
+            open_timeout=HANDSHAKE_SECS,
+            ping_interval=PING_SECS,
+            ping_timeout=PING_SECS,
+            close_timeout=2.0,
+            create_connection=_socket_class(self._sockets.add),
+            start_serving=False,
+        )
+        bound = int(next(iter(self._server.sockets)).getsockname()[1])
+        self._gate = self._make_gate(bound)
+        await self._server.start_serving()
+        return bound
+
+    async def stop(self, reason: str, grace_secs: float) -> None:
+        """Tell every client, send what is queued for it, and close."""
+        self._server.close(close_connections=False)
+        for connection in self._open:
+            connection.goodbye(reason)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_secs):
+                await self._server.wait_closed()
+                return
+        for socket in self._sockets:
+            socket.transport.abort()
+        await self._server.wait_closed()
+
+    def _process_request(self, socket: ServerConnection, request: Request) -> Response | None:
+        """The gate, before any routing; then either a plain answer or the upgrade."""
+        try:
+            self._gate.check(_knock(request))
+        except GateError as error:
+            self._counters.refused_handshakes_total += 1
+            log.warning("refused a request", extra={"code": type(error).code, "peer": _peer(socket)})
+            return _response(http.Answer(HTTPStatus(type(error).http_status), f"{error.message}: {error.remedy}\n"))
+        if "websocket" not in request.headers.get("Upgrade", "").lower():
+            return _response(http.answer(request.method, request.path, server=self._name, figures=self._figures))
+        if len(self._open) >= self._most_sockets:
+            return _response(http.Answer(HTTPStatus.SERVICE_UNAVAILABLE, "as many clients as may are connected\n"))
+        return None
+
+    async def _handle(self, socket: ServerConnection) -> None:
+        connection = self._make_connection()
+        self._open[connection] = socket
+        self._counters.connections_total += 1
+        writer = asyncio.create_task(self._write(socket, connection))
+        waiter = asyncio.get_running_loop().call_later(self._hello_secs, connection.expect_hello)
+        try:
+            await self._read(socket, connection)
+        except ConnectionClosed:
+            pass
+        except Exception:
+            log.exception("a connection failed")
+        finally:
+            waiter.cancel()
+            if not connection.closing:
+                writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            del self._open[connection]
+            self._counters.live_dropped_total += connection.outbox.dropped
+            await connection.left()
+
+    async def _read(self, socket: ServerConnection, connection: Connection) -> None:
+        while not connection.closing:
+            frame = await socket.recv()
+            self._counters.messages_received_total += 1
+            await connection.receive(frame, time.monotonic())
+            if connection.session.id and not session_id.get():
+                session_id.set(connection.session.id)
+
+    async def _write(self, socket: ServerConnection, connection: Connection) -> None:
+        """One writer: whatever is most urgent, then the next; ends when the conversation does."""
+        try:
+            while True:
+                frame = connection.take(time.monotonic())
+                if frame is None:
+                    if connection.closing:
+                        break
+                    await connection.wake.wait()
+                    continue
+                async with asyncio.timeout(self._stall_secs):
+                    await socket.send(frame)
+                self._counters.messages_sent_total += 1
+        except TimeoutError:
+            self._counters.stalled_clients_total += 1
+            log.warning("gave up a client that does not read", extra={"session": connection.session.id})
+            socket.transport.abort()
+        except ConnectionClosed:
+            pass
+        except Exception:
+            log.exception("writing failed")
+            socket.transport.abort()
+        else:
+            if connection.broken:
+                socket.transport.abort()
+            else:
+                await socket.close(1000, connection.reason.encode()[:120].decode("utf-8", "ignore"))
+
+
+def _knock(request: Request) -> Knock:
+    headers = request.headers
+    offered = ",".join(headers.get_all("Sec-WebSocket-Protocol"))
+    return Knock(
+        method=request.method,
+        path=request.path,
+        hosts=tuple(headers.get_all("Host")),
+        origins=tuple(headers.get_all("Origin")),
+        authorizations=tuple(headers.get_all("Authorization")),
+        subprotocols=tuple(name.strip() for name in offered.split(",") if name.strip()),
+    )
+
+
+def _response(answer: http.Answer) -> Response:
+    body = answer.body.encode()
+    headers = Headers([("Content-Type", answer.media_type), ("Content-Length", str(len(body)))])
+    for name, value in (*answer.headers, ("Connection", "close")):
+        headers[name] = value
+    return Response(answer.status.value, answer.status.phrase, headers, body)
+
+
+def _peer(socket: ServerConnection) -> str:
+    address: Any = socket.remote_address
+    return str(address[0]) if isinstance(address, tuple) else str(address)
