@@ -121,6 +121,8 @@ class Connection:
     def tell(self, message: BridgeMessage, payload: wire.Buffer = b"") -> None:
         """Pass on what happens in the bridge."""
         self._perform_all(self.session.tell(message, payload))
+        if self.session.behind:
+            self.wake.set()
 
     def taken_over(self) -> None:
         """Another connection goes on with this session."""

@@ -33,7 +33,7 @@ BRIDGE = get_args(BridgeMessage)
 
 def frame(fields: dict[str, Any], payload: bytes | None = None) -> bytes:
     """Written by hand from the layout's description, with the `msgpack` package."""
-    header = msgpack.packb(fields)
+    header: bytes = msgpack.packb(fields)
     return header if payload is None else b"\xce" + struct.pack(">I", len(header)) + header + payload
 
 
