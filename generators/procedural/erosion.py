@@ -65,14 +65,14 @@ def drained(height: Array, fall: float = 1e-3, check: Check = nothing) -> Array:
     Planchon and Darboux (2002): a flood that covers all sinks to the lowest level that still drains.
     """
     n = len(height)
-    water = np.full((n, n), np.inf)
+    water: Array = np.full((n, n), np.inf)
     for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
         water[edge] = height[edge]
     while True:
         check()
         padded = np.pad(water, 1, constant_values=np.inf)
         lowest = np.min([padded[1 + y : n + 1 + y, 1 + x : n + 1 + x] for y, x, _ in NEIGHBOURS], axis=0)
-        sunk = np.minimum(water, np.maximum(height, lowest + fall))
+        sunk: Array = np.minimum(water, np.maximum(height, lowest + fall))
         if np.array_equal(sunk, water):
             return sunk
         water = sunk

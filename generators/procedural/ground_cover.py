@@ -165,7 +165,7 @@ def hillshade(land: Array, params: TerrainParams) -> FloatArray:
     level = (land - land.min()) / max(float(land.max() - land.min()), 1e-9)
     low, high = np.array(PALETTES.get(params.form, ALPINE).grass[1]), np.array(SNOW)
     tint = low + (high - low) * _smooth(level, 0.3, 1.0)[..., None]
-    return (np.clip(light, 0, 1.4)[..., None] * tint).astype(np.float32)
+    return np.asarray(np.clip(light, 0, 1.4)[..., None] * tint, np.float32)
 
 
 def _encoded(linear: Array) -> Array:

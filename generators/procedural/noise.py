@@ -123,7 +123,7 @@ def _cells(params: NoiseParams, size: int, rng: np.random.Generator, check: Chec
 def _cracks(params: NoiseParams, size: int, rng: np.random.Generator, check: Check) -> FloatArray:
     """Dark borders between light cells."""
     found = cells(size, params.frequency, rng, check)
-    return np.minimum(found.second - found.nearest, np.float32(0.35))
+    return np.asarray(np.minimum(found.second - found.nearest, 0.35), np.float32)
 
 
 def _blue(params: NoiseParams, size: int, rng: np.random.Generator, check: Check) -> FloatArray:
@@ -154,7 +154,7 @@ def _caustics(params: NoiseParams, size: int, rng: np.random.Generator, check: C
     check()
     lit = np.log1p(blur_periodic(light, max(0.7, fine / 700)))
     check()
-    return resized_periodic(lit.astype(np.float32, copy=False), size)
+    return resized_periodic(lit, size)
 
 
 _KINDS: dict[str, Callable[[NoiseParams, int, np.random.Generator, Check], FloatArray]] = {

@@ -233,7 +233,7 @@ class ExemplarParams(Params):
         int, _slider("Size", "Side of the result.", 256, 4096, unit="px", suggestions=[512, 1024, 2048, 4096])
     ] = 1024
     coverage: Annotated[
-        float, _slider("Coverage", "How many widths of the exemplar fit across the result.", 0.5, 6.0, step=0.25)
+        float, _slider("Coverage", "How many lengths of the exemplar fit across the result.", 0.5, 6.0, step=0.25)
     ] = 2.0
     patch: Annotated[
         float,
@@ -243,9 +243,18 @@ class ExemplarParams(Params):
         float, _slider("Variety", "0 always the best fitting patch, 1 freely chosen among good ones.", 0.0, 1.0)
     ] = 0.3
     flatten: Annotated[
-        float, _slider("Flatten lighting", "Remove the photograph's broad shading before cutting.", 0.0, 1.0, step=0.05)
+        float,
+        _slider(
+            "Flatten lighting",
+            "Remove the picture's broad shading before cutting (pictures only).",
+            0.0,
+            1.0,
+            step=0.05,
+        ),
     ] = 0.7
-    tile_m: Annotated[float, _slider("Tile size", "Side of the result in the world.", 0.01, 100.0, unit="m")] = 2.0
+    tile_m: Annotated[
+        float, _slider("Tile size", "Side of the result in the world (pictures only).", 0.01, 100.0, unit="m")
+    ] = 2.0
     height_strength: Annotated[
         float, _slider("Relief", "Depth of the estimated relief (pictures only).", 0.0, 3.0, step=0.05)
     ] = 1.0

@@ -115,7 +115,7 @@ def looked_up(image: Image, uvs: FloatArray) -> FloatArray:
     ]
     upper = corners[0] * (1 - fx) + corners[1] * fx
     lower = corners[2] * (1 - fx) + corners[3] * fx
-    return (upper * (1 - fy) + lower * fy).astype(np.float32)
+    return np.asarray(upper * (1 - fy) + lower * fy, np.float32)
 
 
 def _linear(image: Image, values: Array) -> FloatArray:
