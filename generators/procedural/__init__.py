@@ -1,5 +1,6 @@
 """Generators that compute with no weights; importing this loads declarations only."""
 
-from generators.procedural import material_spec, small_specs
+from generators.procedural.material_spec import SPECS as _MATERIAL
+from generators.procedural.small_specs import SPECS as _SMALL
 
-SPECS = (*material_spec.SPECS, *small_specs.SPECS)
+SPECS = (*_MATERIAL, *_SMALL)

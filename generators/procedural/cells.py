@@ -73,8 +73,13 @@ def _axes(canvas: Canvas, axes: tuple[Tensor, Tensor] | None, rows: slice) -> tu
     return y[rows], x[rows] if x.shape[0] > 1 else x
 
 
-def worley(canvas: Canvas, name: str, frequency: float | tuple[float, float], jitter: float = 0.9,
-           axes: tuple[Tensor, Tensor] | None = None) -> Points:
+def worley(
+    canvas: Canvas,
+    name: str,
+    frequency: float | tuple[float, float],
+    jitter: float = 0.9,
+    axes: tuple[Tensor, Tensor] | None = None,
+) -> Points:
     """Find the nearest two of the points of a jittered grid, one point a grid cell; `axes` may be shaken."""
     down, across = frequency if isinstance(frequency, tuple) else (frequency, frequency)
     size = canvas.count(down), canvas.count(across)
@@ -96,8 +101,14 @@ def worley(canvas: Canvas, name: str, frequency: float | tuple[float, float], ji
     return Points(nearest, second, index, size[0] * size[1])
 
 
-def voronoi(canvas: Canvas, name: str, frequency: float | tuple[float, float], jitter: float = 0.8,
-            axes: tuple[Tensor, Tensor] | None = None, own_shape: bool = False) -> Cells:
+def voronoi(
+    canvas: Canvas,
+    name: str,
+    frequency: float | tuple[float, float],
+    jitter: float = 0.8,
+    axes: tuple[Tensor, Tensor] | None = None,
+    own_shape: bool = False,
+) -> Cells:
     """Cut the canvas into Voronoi cells with the true distance to the border (two passes over the neighbours).
 
     Where the frequency differs by direction, `own_shape` stretches the cells with their grid instead of keeping

@@ -25,7 +25,9 @@ def lit(surface: Surface) -> NDArray[np.uint8]:
     n = normal.shape[-1]
     place = (torch.arange(n, device=normal.device) + 0.5) / n - 0.5
     view_x, view_y = -0.35 * place[None, :], 0.35 * place[:, None]
-    view = _unit(torch.stack(((0.0 * view_y + view_x), (0.0 * view_x + view_y), torch.ones(n, n, device=normal.device))))
+    view = _unit(
+        torch.stack(((0.0 * view_y + view_x), (0.0 * view_x + view_y), torch.ones(n, n, device=normal.device)))
+    )
     metallic = surface.metallic if surface.metallic is not None else torch.zeros_like(surface.height)
     base = surface.colour
     f0 = 0.04 + (base - 0.04) * metallic
@@ -44,7 +46,11 @@ def lit(surface: Surface) -> NDArray[np.uint8]:
         cos_h, cos_vh = (normal * half).sum(0).clamp(min=0.0), (view * half).sum(0).clamp(min=0.0)
         a2 = alpha.square()
         spread = a2 / (math.pi * (cos_h.square() * (a2 - 1.0) + 1.0).square()).clamp(min=1e-6)
-        mask = 0.5 / (falling * (facing.square() * (1 - a2) + a2).sqrt() + facing * (falling.square() * (1 - a2) + a2).sqrt() + 1e-4)
+        mask = 0.5 / (
+            falling * (facing.square() * (1 - a2) + a2).sqrt()
+            + facing * (falling.square() * (1 - a2) + a2).sqrt()
+            + 1e-4
+        )
         fresnel = f0 + (1.0 - f0) * (1.0 - cos_vh) ** 5
         shaded = (diffuse / math.pi + fresnel * (spread * mask).clamp(max=40.0)) * falling
         light = light + shaded * torch.tensor(radiance, device=normal.device)[:, None, None] * (0.35 + 0.65 * open_sky)
@@ -61,10 +67,13 @@ def _unit(vectors: Tensor) -> Tensor:
 def _studio(direction: Tensor, roughness: Tensor) -> Tensor:
     """What a mirror would see: dark floor, bright sky, a soft box at the upper left; blurred by roughness."""
     soft = 0.12 + 0.9 * roughness
-    sky = 0.34 + 0.42 * torch.tanh((direction[1] + 0.1) / soft)
-    box = torch.exp(-((direction[0] + 0.25).square() + (direction[1] - 0.3).square()) / (0.05 + 0.5 * roughness.square()))
+    sky = 0.36 + 0.38 * torch.tanh((direction[1] + 0.1) / soft)
+    box = torch.exp(
+        -((direction[0] + 0.25).square() + (direction[1] - 0.3).square()) / (0.05 + 0.5 * roughness.square())
+    )
     cool = torch.tensor((0.96, 1.0, 1.06), device=direction.device)[:, None, None]
-    return sky * cool + (1.1 * box / (1.0 + 3.0 * roughness))
+    strip = torch.exp(-((direction[0] - 0.5) / (0.12 + 0.6 * roughness)).square())
+    return sky * cool + 1.7 * box / (1.0 + 4.0 * roughness) + 0.55 * strip / (1.0 + 4.0 * roughness)
 
 
 def _film(light: Tensor) -> Tensor:

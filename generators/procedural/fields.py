@@ -18,7 +18,7 @@ Frequency = float | tuple[float, float]
 """Cycles over a default tile, or (down, across) for grain that runs one way."""
 
 
-def smoothstep(x: Tensor, low: float, high: float) -> Tensor:
+def smoothstep(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
     """Rise smoothly from 0 at `low` to 1 at `high` (falls when `low` is the larger)."""
     t = x.sub(low).mul_(1.0 / (high - low)).clamp_(0.0, 1.0)
     return (t * t).mul_(t.mul_(-2.0).add_(3.0))
@@ -49,16 +49,20 @@ def _lattice(canvas: Canvas, name: str, down: int, across: int) -> Tensor:
     """Perlin's gradient noise (improved fade, 2002) with unit gradients, scaled to about -1..1.
 
     A sum of corner terms, each a product of a function of x and one of y: columns are combined on the small
-    lattice first, so that each pixel costs four row copies.
+    lattice first, so that each pixel costs four row copies. The lattice is shifted at random: gradient noise is 0 on
+    its corners, and octaves that all had one at the tile's corner would show it.
     """
-    angle = canvas.draw(f"{name}/{down}x{across}", down, across) * math.tau
+    drawn = canvas.draw(f"{name}/{down}x{across}", down * across + 2)
+    angle = drawn[2:].view(down, across) * math.tau
     y, x = canvas.axes()
+    y, x = y + drawn[0], x + drawn[1]
     left, right, wl, wr, ol, or_ = _corner_weights(x[0], across)
     gx, gy = angle.cos(), angle.sin()
     along_x = gx[:, left] * (wl * ol) + gx[:, right] * (wr * or_)
     along_y = gy[:, left] * wl + gy[:, right] * wr
-    top, bottom, wt, wb, ot, ob = (part[:, None] if part.is_floating_point() else part
-                                   for part in _corner_weights(y[:, 0], down))
+    top, bottom, wt, wb, ot, ob = (
+        part[:, None] if part.is_floating_point() else part for part in _corner_weights(y[:, 0], down)
+    )
     out = torch.empty(canvas.size_px, canvas.size_px, device=canvas.device)
     for rows in canvas.bands():
         band = torch.mul(along_x[top[rows]], 1.6 * wt[rows], out=out[rows])
@@ -73,8 +77,9 @@ def perlin(canvas: Canvas, name: str, frequency: Frequency) -> Tensor:
     return _lattice(canvas, name, *_pair(canvas, frequency))
 
 
-def fbm(canvas: Canvas, name: str, frequency: Frequency, octaves: int = 5, gain: float = 0.5,
-        fold: str = "none") -> Tensor:
+def fbm(
+    canvas: Canvas, name: str, frequency: Frequency, octaves: int = 5, gain: float = 0.5, fold: str = "none"
+) -> Tensor:
     """Sum octaves of gradient noise to about -1..1.
 
     `fold` "ridged" turns zero crossings into crests, "billow" into creases. Octaves finer than two pixels are left
@@ -117,8 +122,9 @@ def spectral(canvas: Canvas, name: str, low: float, high: float, slope: float = 
     fy = torch.arange(-top, top + 1, dtype=torch.float32)[:, None]
     fx = torch.arange(0, top + 1, dtype=torch.float32)[None, :]
     radius = torch.sqrt(fy * fy + fx * fx)
-    amplitude = torch.where((radius >= canvas.count(low)) & (radius <= canvas.count(high)),
-                            radius.clamp(min=0.5) ** -slope, torch.zeros(()))
+    amplitude = torch.where(
+        (radius >= canvas.count(low)) & (radius <= canvas.count(high)), radius.clamp(min=0.5) ** -slope, torch.zeros(())
+    )
     amplitude[:, 0] = 0.0
     half = torch.polar(amplitude, phase * math.tau).to(canvas.device)
     spectrum = torch.zeros(canvas.size_px, canvas.size_px // 2 + 1, dtype=torch.complex64, device=canvas.device)
@@ -126,7 +132,8 @@ def spectral(canvas: Canvas, name: str, low: float, high: float, slope: float = 
     spectrum[canvas.size_px - top :, : top + 1] = half[:top]
     power = float(amplitude.double().square().sum()) * 2.0
     canvas.check()
-    return torch.fft.irfft2(spectrum, s=(canvas.size_px,) * 2, norm="forward") / (3.0 * math.sqrt(power))
+    wave: Tensor = torch.fft.irfft2(spectrum, s=(canvas.size_px,) * 2, norm="forward")
+    return wave / (3.0 * math.sqrt(power))
 
 
 def sample(field: Tensor, y: Tensor, x: Tensor) -> Tensor:
@@ -139,8 +146,9 @@ def sample(field: Tensor, y: Tensor, x: Tensor) -> Tensor:
         part = slice(top, top + rows)
         u = torch.remainder(x[part], 1.0).mul_(2.0 * n / (n + 2)).add_(2.0 / (n + 2) - 1.0)
         v = torch.remainder(y[part], 1.0).mul_(2.0 * n / (n + 2)).add_(2.0 / (n + 2) - 1.0)
-        out[part] = nnf.grid_sample(padded, torch.stack((u, v), -1)[None], mode="bilinear",
-                                    align_corners=False, padding_mode="border")[0, 0]
+        out[part] = nnf.grid_sample(
+            padded, torch.stack((u, v), -1)[None], mode="bilinear", align_corners=False, padding_mode="border"
+        )[0, 0]
     return out
 
 
@@ -152,8 +160,9 @@ def warp(canvas: Canvas, field: Tensor, down: Tensor | float, across: Tensor | f
     return sample(field, (y + down * shift).expand(field.shape), (x + across * shift).expand(field.shape))
 
 
-def warped_axes(canvas: Canvas, name: str, frequency: Frequency, amount: float,
-                octaves: int = 2) -> tuple[Tensor, Tensor]:
+def warped_axes(
+    canvas: Canvas, name: str, frequency: Frequency, amount: float, octaves: int = 2
+) -> tuple[Tensor, Tensor]:
     """Give pixel coordinates [n, n] shaken by noise; `amount` is in default tiles."""
     y, x = canvas.axes()
     shift = amount / canvas.density

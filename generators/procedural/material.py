@@ -29,7 +29,7 @@ ROUGHNESS_MIN = 0.02
 
 @dataclass(frozen=True)
 class Plan:
-    """A request settled: which family, how it looks, what is done to it. `scale` is of features, `tile_m` of the tile."""
+    """A request settled: which family, how it looks, what is done to it; `scale` is of features, `tile_m` of the tile."""
 
     family: str
     look: Look
@@ -66,9 +66,15 @@ def plan(params: ProceduralMaterialParams) -> Plan:
         look, effects_colour = Look(colour=colour, metal_colour=metal), None
         if family == "painted_metal":
             effects.pop("paint", None)
-    return Plan(family, Look(look.colour, look.metal_colour, effects_colour), effects, scale,
-                params.tile_m if params.tile_m is not None else row.tile_m, params.relief,
-                tuple(notes))
+    return Plan(
+        family,
+        Look(look.colour, look.metal_colour, effects_colour),
+        effects,
+        scale,
+        params.tile_m if params.tile_m is not None else row.tile_m,
+        params.relief,
+        tuple(notes),
+    )
 
 
 def _colour(word: str | None, metal: bool) -> Rgb | None:
@@ -128,7 +134,9 @@ def run(request: Request, context: Context) -> Iterator[Event]:
         low, high = (float(extreme) for extreme in torch.aminmax(surface.height))
     height_m = max(high - low, 1e-6) * settled.scale
     title = params.prompt.strip() or BY_NAME[settled.family].title
-    yield Produced(Material(maps=maps, tile_m=settled.tile_m, height_m=height_m, tileable=True, ior=surface.ior, name=title))
+    yield Produced(
+        Material(maps=maps, tile_m=settled.tile_m, height_m=height_m, tileable=True, ior=surface.ior, name=title)
+    )
 
 
 def _maps(surface: Surface) -> Iterator[tuple[MapName, Image]]:

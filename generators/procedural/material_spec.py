@@ -22,44 +22,112 @@ FamilyName = Literal[
 
 
 def _amount(title: str, description: str) -> Meta:
-    return Meta(ge=0.0, le=1.0, title=title, description=f"{description} Empty: as the prompt says.",
-                extra_json_schema={"unit": "", "ui": "slider", "step": 0.05, "advanced": True})
+    return Meta(
+        ge=0.0,
+        le=1.0,
+        title=title,
+        description=f"{description} Empty: as the prompt says.",
+        extra_json_schema={"unit": "", "ui": "slider", "step": 0.05, "advanced": True},
+    )
 
 
 class ProceduralMaterialParams(Params):
     """What a procedural material is made from; every number left empty is taken from the prompt."""
 
-    prompt: Annotated[str, Meta(
-        max_length=400, title="Prompt",
-        description="What you want to see: a material, adjectives, a colour, as in “wet mossy red bricks”.",
-        extra_json_schema={"ui": "text", "suggestions": [
-            "wet mossy red bricks", "rusty blue painted metal, scratched", "old cracked white plaster",
-            "snowy cobblestone", "dark polished oak planks", "golden hammered metal", "muddy forest floor"]})] = ""
-    family: Annotated[FamilyName, Meta(
-        title="Family", description="The kind of material; “auto” takes it from the prompt.",
-        extra_json_schema={"titles": {family.name: family.title for family in FAMILIES}})] = "auto"
-    size_px: Annotated[int, Meta(
-        ge=256, le=8192, multiple_of=256, title="Size", description="Side of every map in pixels.",
-        extra_json_schema={"unit": "px", "suggestions": [512, 1024, 2048, 4096, 8192]})] = 1024
-    tile_m: Annotated[float, Meta(
-        ge=0.05, le=20.0, title="Tile size",
-        description="Side of one tile in the scene; a larger tile holds more bricks. Empty: the family's own.",
-        extra_json_schema={"unit": "m", "step": 0.05})] | None = None
-    feature_scale: Annotated[float, Meta(
-        ge=0.25, le=4.0, title="Feature size",
-        description="How large the features are beside their natural size. Empty: as the prompt says, else 1.",
-        extra_json_schema={"unit": "", "ui": "slider", "step": 0.05})] | None = None
-    colour: Annotated[str, Meta(
-        pattern=r"^(#[0-9a-fA-F]{6}|[a-zA-Z]{0,24})$", title="Colour",
-        description="A colour's name or a code such as #8a3b22. Empty: as the prompt says, else the family's own.",
-        extra_json_schema={"ui": "colour"})] = ""
-    roughness: Annotated[float, Meta(
-        ge=-1.0, le=1.0, title="Roughness",
-        description="Makes everything rougher (above 0) or glossier (below 0).",
-        extra_json_schema={"unit": "", "ui": "slider", "step": 0.05})] = 0.0
-    relief: Annotated[float, Meta(
-        ge=0.0, le=4.0, title="Relief", description="How deep the surface is beside its natural depth.",
-        extra_json_schema={"unit": "", "ui": "slider", "step": 0.05})] = 1.0
+    prompt: Annotated[
+        str,
+        Meta(
+            max_length=400,
+            title="Prompt",
+            description="What you want to see: a material, adjectives, a colour, as in “wet mossy red bricks”.",
+            extra_json_schema={
+                "ui": "text",
+                "suggestions": [
+                    "wet mossy red bricks",
+                    "rusty blue painted metal, scratched",
+                    "old cracked white plaster",
+                    "snowy cobblestone",
+                    "dark polished oak planks",
+                    "golden hammered metal",
+                    "muddy forest floor",
+                ],
+            },
+        ),
+    ] = ""
+    family: Annotated[
+        FamilyName,
+        Meta(
+            title="Family",
+            description="The kind of material; “auto” takes it from the prompt.",
+            extra_json_schema={"titles": {family.name: family.title for family in FAMILIES}},
+        ),
+    ] = "auto"
+    size_px: Annotated[
+        int,
+        Meta(
+            ge=256,
+            le=8192,
+            multiple_of=256,
+            title="Size",
+            description="Side of every map in pixels.",
+            extra_json_schema={"unit": "px", "suggestions": [512, 1024, 2048, 4096, 8192]},
+        ),
+    ] = 1024
+    tile_m: (
+        Annotated[
+            float,
+            Meta(
+                ge=0.05,
+                le=20.0,
+                title="Tile size",
+                description="Side of one tile in the scene; a larger tile holds more bricks. Empty: the family's own.",
+                extra_json_schema={"unit": "m", "step": 0.05},
+            ),
+        ]
+        | None
+    ) = None
+    feature_scale: (
+        Annotated[
+            float,
+            Meta(
+                ge=0.25,
+                le=4.0,
+                title="Feature size",
+                description="How large the features are beside their natural size. Empty: as the prompt says, else 1.",
+                extra_json_schema={"unit": "", "ui": "slider", "step": 0.05},
+            ),
+        ]
+        | None
+    ) = None
+    colour: Annotated[
+        str,
+        Meta(
+            pattern=r"^(#[0-9a-fA-F]{6}|[a-zA-Z]{0,24})$",
+            title="Colour",
+            description="A colour's name or a code such as #8a3b22. Empty: as the prompt says, else the family's own.",
+            extra_json_schema={"ui": "colour"},
+        ),
+    ] = ""
+    roughness: Annotated[
+        float,
+        Meta(
+            ge=-1.0,
+            le=1.0,
+            title="Roughness",
+            description="Makes everything rougher (above 0) or glossier (below 0).",
+            extra_json_schema={"unit": "", "ui": "slider", "step": 0.05},
+        ),
+    ] = 0.0
+    relief: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=4.0,
+            title="Relief",
+            description="How deep the surface is beside its natural depth.",
+            extra_json_schema={"unit": "", "ui": "slider", "step": 0.05},
+        ),
+    ] = 1.0
     wetness: Annotated[float, _amount("Wetness", "Water that darkens, smooths and stands in hollows.")] | None = None
     moss: Annotated[float, _amount("Moss", "Moss growing from joints and hollows.")] | None = None
     dust: Annotated[float, _amount("Dust", "Dry dust on everything, thickest in hollows.")] | None = None

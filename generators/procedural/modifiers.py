@@ -99,9 +99,17 @@ def rust(surface: Surface, amount: float) -> None:
     bloom = fbm(canvas, "rust/bloom", 5, 6, 0.6) + 0.3 * surface.cavity(0.015) + 0.2 * rough
     runs = fbm(canvas, "rust/runs", (2, 42), 4, 0.66)
     crust = smoothstep(bloom, 0.75 - 0.95 * amount, 0.95 - 0.95 * amount)
-    streak = smoothstep(0.7 * runs + 0.4 * blur(canvas, crust, 0.03) + 0.2 * bloom, 0.75 - 0.55 * amount, 1.0 - 0.5 * amount)
+    streak = smoothstep(
+        0.7 * runs + 0.4 * blur(canvas, crust, 0.03) + 0.2 * bloom, 0.75 - 0.55 * amount, 1.0 - 0.5 * amount
+    )
     surface.paint(streak * 0.5, ramp(canvas, ("#5e3016", "#8f5426"), 0.5 + 0.5 * rough), 0.8, 0.2)
-    surface.paint(crust * 0.95, ramp(canvas, RUST, 0.5 + 0.3 * bloom + 0.35 * rough), 0.92, 0.0, 0.02 * relief_m(surface) * (1.0 + rough))
+    surface.paint(
+        crust * 0.95,
+        ramp(canvas, RUST, 0.5 + 0.3 * bloom + 0.35 * rough),
+        0.92,
+        0.0,
+        0.02 * relief_m(surface) * (1.0 + rough),
+    )
 
 
 def burn(surface: Surface, amount: float) -> None:
@@ -114,7 +122,9 @@ def burn(surface: Surface, amount: float) -> None:
     unit = canvas.span_m / canvas.density
     gap = smoothstep(scales.edge / unit, 0.004, 0.0012) * char
     surface.tint(1.0 - 0.6 * scorch)
-    black = ramp(canvas, ("#151413", "#232120", "#34312f"), 0.5 + 0.3 * scales.random(canvas, "burn/tone") + 0.2 * patch)
+    black = ramp(
+        canvas, ("#151413", "#232120", "#34312f"), 0.5 + 0.3 * scales.random(canvas, "burn/tone") + 0.2 * patch
+    )
     surface.paint(char * 0.93, black, 0.8, 0.0)
     surface.height = surface.height - gap * (0.0022 * unit)
     surface.tint(1.0 - 0.4 * gap)
@@ -215,13 +225,17 @@ def leaves(surface: Surface, amount: float) -> None:
     canvas = surface.canvas
     unit = canvas.span_m / canvas.density
     size = min(0.05, 0.09 * unit)
-    layout = strew(canvas, "leaves", (0.25 + 0.75 * amount) * 0.30 * (unit / size) ** 2 * amount, (0.5 * size, size), (0.5, 0.72))
+    layout = strew(
+        canvas, "leaves", (0.25 + 0.75 * amount) * 0.30 * (unit / size) ** 2 * amount, (0.5 * size, size), (0.5, 0.72)
+    )
     lying = stamps(canvas, layout, leaf_shape, 0.12)
     tone, lean = lying.random(canvas, "leaves/tone"), lying.random(canvas, "leaves/lean")
     veins = leaf_veins(lying.along, lying.across)
     colour = ramp(canvas, ("#5e3a1f", "#7f4f27", "#a4652c", "#b98a3c", "#8a4522", "#7b6a34"), tone)
     colour = colour * (0.75 + 0.35 * lying.level) * (1.0 - 0.2 * veins)
-    rise = size * (0.05 + 0.06 * lying.level + 0.05 * (lean - 0.4) * lying.across.square() + 0.06 * (lean - 0.5) * lying.along)
+    rise = size * (
+        0.05 + 0.06 * lying.level + 0.05 * (lean - 0.4) * lying.across.square() + 0.06 * (lean - 0.5) * lying.along
+    )
     soft = blur(canvas, surface.height, 0.01)
     surface.height = torch.where(lying.index >= 0, torch.maximum(surface.height, soft) + rise, surface.height)
     surface.paint(lying.covered, colour, 0.65, 0.0)
@@ -281,4 +295,3 @@ APPLY: tuple[tuple[str, Modifier], ...] = (
     ("snow", snow), ("wetness", wet),
 )  # fmt: skip
 """Every effect and what it does, in the order of the world: matter, use, weather, growth, cover, water."""
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +14,9 @@ from generators.procedural.cells import Cells
 Axes = tuple[Tensor, Tensor]
 
 
-def rounded_box(down: Tensor, across: Tensor, half_down: Tensor | float, half_across: Tensor | float,
-                radius: float) -> Tensor:
+def rounded_box(
+    down: Tensor, across: Tensor, half_down: Tensor | float, half_across: Tensor | float, radius: float
+) -> Tensor:
     """Distance from inside to the outline of a box with rounded corners, in the units given."""
     qy = down.abs() - half_down + radius
     qx = across.abs() - half_across + radius
@@ -22,9 +24,19 @@ def rounded_box(down: Tensor, across: Tensor, half_down: Tensor | float, half_ac
     return radius - outside - torch.maximum(qy, qx).clamp(max=0.0)
 
 
-def courses(canvas: Canvas, name: str, rows: float, columns: float, *, shift: float | None = 0.5,
-            uneven_rows: float = 0.0, uneven_columns: float = 0.0, radius_m: float = 0.0,
-            axes: Axes | None = None, even_rows: bool = False) -> Cells:
+def courses(
+    canvas: Canvas,
+    name: str,
+    rows: float,
+    columns: float,
+    *,
+    shift: float | None = 0.5,
+    uneven_rows: float = 0.0,
+    uneven_columns: float = 0.0,
+    radius_m: float = 0.0,
+    axes: Axes | None = None,
+    even_rows: bool = False,
+) -> Cells:
     """Lay rows of rectangles: bricks, planks, tiles, ashlar.
 
     `shift` moves each next row by this part of a cell (a half is the running bond, 0 a grid, None means at random);
@@ -35,8 +47,11 @@ def courses(canvas: Canvas, name: str, rows: float, columns: float, *, shift: fl
     y, x = axes or canvas.axes()
     row_lines = _lines(canvas, f"{name}/rows", 1, row_count, uneven_rows)[0]
     across_lines = _lines(canvas, f"{name}/columns", row_count, column_count, uneven_columns)
-    starts = (canvas.draw(f"{name}/starts", row_count) if shift is None
-              else torch.arange(row_count, device=canvas.device) * shift / column_count)
+    starts = (
+        canvas.draw(f"{name}/starts", row_count)
+        if shift is None
+        else torch.arange(row_count, device=canvas.device) * shift / column_count
+    )
     y = torch.remainder(y, 1.0)
     row = (torch.searchsorted(row_lines, y.contiguous(), right=True) - 1).clamp_(0, row_count - 1)
     along = torch.remainder(x - starts[row], 1.0)
@@ -121,7 +136,7 @@ def hexagons(canvas: Canvas, across: float) -> Cells:
 class Weave:
     """Threads crossing: per pixel [n, n], `over` is True where the upright (warp) thread is on top.
 
-    `across` and `along` are -1..1 from the thread's middle and along its float between two dives; `height` 0..1.
+    `across` and `along` are -1..1 from the thread's middle and along the crossing; `height` 0..1.
     `thread` int64 numbers the visible thread.
     """
 
@@ -133,57 +148,62 @@ class Weave:
     count: int
 
 
-def weave(canvas: Canvas, threads: float, float_length: int = 1, axes: Axes | None = None,
-          gap: float = 0.08) -> Weave:
-    """Weave threads: `float_length` 1 is plain weave, 2 and above twill that steps aside by one each row."""
+def weave(canvas: Canvas, threads: float, float_length: int = 1, axes: Axes | None = None, gap: float = 0.08) -> Weave:
+    """Weave round threads: `float_length` 1 is plain weave, more is twill, stepping aside by one each row.
+
+    Both thread systems are followed over and under as they bend, and the higher one is seen.
+    """
     period = 2 if float_length == 1 else float_length + 1
     count = canvas.count(threads, period)
     y, x = axes or canvas.axes()
     v, u = y * count, x * count
     row, column = v.floor(), u.floor()
-    step = torch.remainder(column + (row if float_length == 1 else -row), period)
-    over = step < float_length if float_length > 1 else step < 0.5
     fv, fu = v - row, u - column
-    warp_along = (torch.remainder(period - 1 - step if float_length > 1 else step * 0.0, period) + fv)
-    run = float(float_length)
-    down_phase = (warp_along / run).clamp(0.0, 1.0) if float_length > 1 else fv + 0.0 * fu
-    across_phase = fu + 0.0 * fv
-    across = torch.where(over, fu * 2.0 - 1.0, fv * 2.0 - 1.0)
-    along = torch.where(over, down_phase, across_phase) * 2.0 - 1.0
-    round_profile = (1.0 - (across / (1.0 - gap)).square()).clamp(min=0.0).sqrt()
-    arch = 0.45 + 0.55 * (1.0 - along.square()).clamp(min=0.0).sqrt()
+
+    def upright_on_top(rows: Tensor, columns: Tensor) -> Tensor:
+        return (torch.remainder(columns + rows, period) < float_length).float() * 2.0 - 1.0
+
+    def bent(fraction: Tensor, before: Tensor, here: Tensor, after: Tensor) -> Tensor:
+        t = fraction - 0.5
+        toward = torch.where(t < 0.0, before, after)
+        part = t.abs()
+        return torch.lerp(here, toward, (part * part * (3.0 - 2.0 * part)))
+
+    here = upright_on_top(row, column)
+    upright = bent(fv + 0.0 * here, upright_on_top(row - 1, column), here, upright_on_top(row + 1, column))
+    level = bent(fu + 0.0 * here, -upright_on_top(row, column - 1), -here, -upright_on_top(row, column + 1))
+    wide = 1.0 - gap
+    across_u, across_v = (fu * 2.0 - 1.0) / wide + 0.0 * here, (fv * 2.0 - 1.0) / wide + 0.0 * here
+    upright = upright * 0.5 + (1.0 - across_u.square()).clamp(min=0.0).sqrt() * 0.9 - (across_u.abs() > 1.0) * 0.9
+    level = level * 0.5 + (1.0 - across_v.square()).clamp(min=0.0).sqrt() * 0.9 - (across_v.abs() > 1.0) * 0.9
+    over = upright > level
+    height = (torch.maximum(upright, level) + 0.5).mul_(1.0 / 1.9).clamp_(0.0, 1.0)
     thread = torch.where(over, torch.remainder(column, count).long(), torch.remainder(row, count).long() + count)
-    return Weave(over, across, along, round_profile * arch, thread, 2 * count)
+    across, along = torch.where(over, across_u, across_v), torch.where(over, fv * 2.0 - 1.0, fu * 2.0 - 1.0)
+    return Weave(over, across.clamp(-1.0, 1.0), along, height, thread, 2 * count)
 
 
 def scales(canvas: Canvas, rows: float, overlap: float = 2.2) -> Cells:
-    """Lay overlapping round scales, each row half a scale aside and above the next.
+    """Lay overlapping round scales, each row half a scale aside, its tips over the roots of the next row down.
 
     `edge` is metres to the scale's visible rim, `v` 0 at its root to 1 at its tip, `u` -1..1 across.
     """
     row_count = canvas.count(rows, 2)
-    columns = max(1, round(row_count / 2))
+    columns = max(1, row_count // 2)
     y, x = canvas.axes()
-    unit = canvas.span_m / columns
-    top, top_v, top_u = None, None, None
-    index: Tensor | None = None
     position = y * row_count
-    current = position.floor()
-    for back in range(3, -1, -1):
-        row = current - back
+    rim = torch.full((canvas.size_px, canvas.size_px), -1.0, device=canvas.device)
+    index = torch.zeros_like(rim, dtype=torch.int64)
+    v, u = torch.zeros_like(rim), torch.zeros_like(rim)
+    for back in range(math.ceil(overlap)):
+        row = position.floor() - back
         depth = (position - row) / overlap
         lane = x * columns - 0.5 * torch.remainder(row, 2.0)
         column = lane.floor()
-        u = (lane - column) * 2.0 - 1.0
-        rim = 0.94 - torch.sqrt(u.square() + ((depth - 0.42).clamp(min=0.0) / 0.58).square())
+        across = (lane - column) * 2.0 - 1.0
+        here = 1.0 - torch.sqrt(across.square() + ((depth - 0.45).clamp(min=0.0) / 0.55).square())
         number = torch.remainder(row, row_count).long() * columns + torch.remainder(column, columns).long()
-        if top is None or top_v is None or top_u is None or index is None:
-            top, top_v, top_u, index = rim, depth + 0.0 * rim, u, number
-            continue
-        inside = rim > 0.0
-        inside = inside & (depth < 1.0)
-        top, top_v = torch.where(inside, rim, top), torch.where(inside, depth + 0.0 * rim, top_v)
-        top_u, index = torch.where(inside, u, top_u), torch.where(inside, number, index)
-    if top is None or top_v is None or top_u is None or index is None:
-        raise ValueError("a scale layout has rows")
-    return Cells(index, top.clamp(min=0.0) * (0.5 * unit), top_v, top_u, row_count * columns)
+        on_top = here > 0.0 if back else here > -2.0
+        rim, u = torch.where(on_top, here, rim), torch.where(on_top, across, u)
+        v, index = torch.where(on_top, depth + 0.0 * across, v), torch.where(on_top, number, index)
+    return Cells(index, rim.clamp(min=0.0) * (0.5 * canvas.span_m / columns), v, u, row_count * columns)

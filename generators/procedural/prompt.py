@@ -69,7 +69,9 @@ def _family_words() -> dict[str, str]:
 
 
 FAMILY_WORDS = _family_words()
-_KNOWN = sorted({word for word in (*FAMILY_WORDS, *lexicon.ADJECTIVES, *NAMED, *METAL_NAMED, *lexicon.COVERS) if " " not in word})
+_KNOWN = sorted(
+    {word for word in (*FAMILY_WORDS, *lexicon.ADJECTIVES, *NAMED, *METAL_NAMED, *lexicon.COVERS) if " " not in word}
+)
 
 
 def tokens(prompt: str) -> list[str]:
@@ -191,7 +193,9 @@ class _Reader:
         """Take the last telling family before "with", "on" and the like; the others become cover or a note."""
         free = [match for match in self.matches if not match.negated]
         heads = [match for match in free if not match.after_head] or free
-        strong = [match for match in heads if singular(match.word) not in lexicon.WEAK and match.word not in lexicon.WEAK]
+        strong = [
+            match for match in heads if singular(match.word) not in lexicon.WEAK and match.word not in lexicon.WEAK
+        ]
         chosen = (strong or heads)[-1] if heads else None
         if chosen is None:
             self._fall_back()
@@ -221,7 +225,9 @@ class _Reader:
         for effect, family in _BY_EFFECT:
             if reading.effects.get(effect, 0.0) > 0.0 and not self.unknown:
                 reading.family = family
-                reading.notes.append(f"No material was named; made {BY_NAME[family].title.lower()}, going by the adjectives.")
+                reading.notes.append(
+                    f"No material was named; made {BY_NAME[family].title.lower()}, going by the adjectives."
+                )
                 return
         if self.unknown:
             words = sorted(word for word in FAMILY_WORDS if " " not in word)

@@ -36,7 +36,9 @@ class Strewn:
 
     def random(self, canvas: Canvas, name: str) -> Tensor:
         """Give each thing one uniform number, spread over its pixels (0 where nothing lies)."""
-        return torch.where(self.index >= 0, canvas.draw(f"{name}/{self.count}", self.count)[self.index.clamp(min=0)], 0.0)
+        return torch.where(
+            self.index >= 0, canvas.draw(f"{name}/{self.count}", self.count)[self.index.clamp(min=0)], 0.0
+        )
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,14 @@ class Layout:
         return int(self.y.shape[0])
 
 
-def strew(canvas: Canvas, name: str, natural: float, length_m: tuple[float, float], width: tuple[float, float],
-          turn: tuple[float, float] = (0.0, math.tau)) -> Layout:
+def strew(
+    canvas: Canvas,
+    name: str,
+    natural: float,
+    length_m: tuple[float, float],
+    width: tuple[float, float],
+    turn: tuple[float, float] = (0.0, math.tau),
+) -> Layout:
     """Scatter about `natural` things a default tile, evenly jittered.
 
     Half lengths are drawn from `length_m`, half widths from `width` parts of the length, angles from `turn`.
@@ -64,10 +72,19 @@ def strew(canvas: Canvas, name: str, natural: float, length_m: tuple[float, floa
     count = side * side
     drawn = canvas.draw(f"{name}/strewn/{count}", 6, count)
     cell = torch.arange(count, device=canvas.device)
-    span = lambda row, pair: pair[0] + (pair[1] - pair[0]) * drawn[row]  # noqa: E731
-    length = span(3, length_m)
-    return Layout((torch.div(cell, side, rounding_mode="floor") + drawn[0]) / side, (cell % side + drawn[1]) / side,
-                  span(2, turn), length, span(4, width) * length, drawn[5])
+
+    def between(row: int, ends: tuple[float, float]) -> Tensor:
+        return ends[0] + (ends[1] - ends[0]) * drawn[row]
+
+    length = between(3, length_m)
+    return Layout(
+        (torch.div(cell, side, rounding_mode="floor") + drawn[0]) / side,
+        (cell % side + drawn[1]) / side,
+        between(2, turn),
+        length,
+        between(4, width) * length,
+        drawn[5],
+    )
 
 
 def stamps(canvas: Canvas, layout: Layout, shape: Callable[[Tensor, Tensor], Tensor], rise: float = 0.25) -> Strewn:
@@ -106,7 +123,7 @@ def _next_chunk(reach: Tensor, order: Tensor, start: int, n: int) -> tuple[int, 
     """Take as many stamps as fit a chunk when each uses the largest one's box."""
     stop = min(len(order), start + max(1, len(order) // 8))
     while True:
-        box = int(math.ceil(float(reach[order[stop - 1]]) * 2.0 * n)) + 2
+        box = math.ceil(float(reach[order[stop - 1]]) * 2.0 * n) + 2
         fit = max(1, CHUNK // (box * box))
         if stop - start <= fit:
             return stop, box
@@ -132,33 +149,36 @@ def _unpack(canvas: Canvas, layout: Layout, keys: Tensor) -> Strewn:
     return Strewn(index, level, along, across, len(layout))
 
 
-def strokes(canvas: Canvas, layout: Layout, bend: Tensor | float = 0.0, rise: float = 0.3,
-            taper: float = 1.0) -> Strewn:
+def strokes(
+    canvas: Canvas, layout: Layout, bend: Tensor | float = 0.0, rise: float = 0.3, taper: float = 1.0
+) -> Strewn:
     """Draw curved strokes from their root, twice `length_m` long: `bend` radians of turning from root to tip.
 
     Levels rise by `rise` towards the tip and fall off across; `taper` 1 ends in a point, 0 stays as wide.
-    `along` runs 0..1 from root to tip, `across` -1..1.
+    `along` runs 0..1 from root to tip; `across` is not kept and 0.
     """
     n = canvas.size_px
     keys = torch.full((n * n,), -1, dtype=torch.int64, device=canvas.device)
     scale = n / canvas.span_m
-    along_steps = max(2, int(math.ceil(float(layout.length_m.max()) * 2.0 * scale * 1.3)))
-    across_steps = max(1, int(math.ceil(float(layout.width_m.max()) * 2.0 * scale * 1.3)))
+    along_steps = max(2, math.ceil(float(layout.length_m.max()) * 2.0 * scale * 1.3))
+    across_steps = max(1, math.ceil(float(layout.width_m.max()) * 2.0 * scale * 1.3))
     t = torch.linspace(0.0, 1.0, along_steps, device=canvas.device)[None, :, None]
     s = ((torch.arange(across_steps, device=canvas.device) + 0.5) / across_steps * 2.0 - 1.0)[None, None, :]
     bends = bend if isinstance(bend, Tensor) else torch.full_like(layout.angle, bend)
-    for start in range(0, len(layout), max(1, CHUNK // (along_steps * across_steps))):
+    at_once = max(1, CHUNK // (along_steps * across_steps))
+    for start in range(0, len(layout), at_once):
         canvas.check()
-        rows = slice(start, start + max(1, CHUNK // (along_steps * across_steps)))
-        pick = lambda field, rows=rows: field[rows, None, None]  # noqa: E731
-        heading = pick(layout.angle) + 0.5 * t * pick(bends)
-        normal = pick(layout.angle) + t * pick(bends)
-        half = pick(layout.width_m) * (1.0 - taper * t) * s
-        reach = 2.0 * pick(layout.length_m) * t
-        px = pick(layout.x) * n + (reach * heading.cos() - half * normal.sin()) * scale
-        py = pick(layout.y) * n + (reach * heading.sin() + half * normal.cos()) * scale
+        rows = slice(start, start + at_once)
+        root_y, root_x, angle, length, width, own, bent = (
+            column[rows, None, None]
+            for column in (layout.y, layout.x, layout.angle, layout.length_m, layout.width_m, layout.level, bends)
+        )
+        heading, normal = angle + 0.5 * t * bent, angle + t * bent
+        half, reach = width * (1.0 - taper * t) * s, 2.0 * length * t
+        px = root_x * n + (reach * heading.cos() - half * normal.sin()) * scale
+        py = root_y * n + (reach * heading.sin() + half * normal.cos()) * scale
         place = torch.remainder(py.floor(), n).long() * n + torch.remainder(px.floor(), n).long()
-        level = (pick(layout.level) + rise * (t - 0.6 * s * s)).add(rise * 0.6) / (1.0 + rise * 1.6)
+        level = (own + rise * (t - 0.6 * s * s)).add(rise * 0.6) / (1.0 + rise * 1.6)
         key = ((level.clamp(0.0, 1.0) * ((1 << 20) - 1)).long() << 42) | ((t * 1023).long() << 32)
         ids = torch.arange(start, start + key.shape[0], device=canvas.device)[:, None, None]
         keys.scatter_reduce_(0, place.flatten(), (key | ids).expand(place.shape).flatten(), "amax")

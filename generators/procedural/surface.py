@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as nnf
@@ -15,6 +15,8 @@ from generators.procedural.fields import blur, smoothstep
 
 ALBEDO_MIN, ALBEDO_MAX = 0.018, 0.88
 """Linear reflectance of real non-metals lies between these (charcoal and fresh snow)."""
+RAMP_STEPS = 512
+"""Entries of a colour ramp: finer than the 8-bit maps it ends in."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +34,25 @@ class Look:
     def stops(self, *codes: str) -> list[palette.Rgb]:
         """Give a family's main palette, moved to the colour asked for."""
         own = [palette.linear_from_hex(code) for code in codes]
+        return own if self.colour is None else palette.recolour(own, self.colour, 0.78)
+
+    def dyed(self, *codes: str) -> list[palette.Rgb]:
+        """Give the palette of matter that takes any colour fully: paint, plastic, cloth, glaze."""
+        own = [palette.linear_from_hex(code) for code in codes]
         return own if self.colour is None else palette.recolour(own, self.colour)
 
     def metal(self, *codes: str) -> list[palette.Rgb]:
         """Give a metal's palette; a metal's name recolours it to that metal, any other colour tints it."""
         own = [palette.linear_from_hex(code) for code in codes]
         wanted = self.metal_colour or self.colour
-        return own if wanted is None else palette.recolour(own, wanted)
+        return own if wanted is None else palette.alloy(own, wanted)
 
 
 def ramp(canvas: Canvas, stops: Sequence[palette.Rgb] | Sequence[str], t: Tensor) -> Tensor:
     """Colour a field 0..1 by evenly spaced stops (linear RGB or hex), blended in Oklab; float32 [3, n, n] linear."""
-    colours = [palette.linear_from_hex(stop) if isinstance(stop, str) else stop for stop in stops]
-    table = torch.tensor(palette.ramp_table(colours), device=canvas.device).T.contiguous()
-    index = (t * 1023.0).clamp_(0.0, 1023.0).to(torch.int32).flatten()
+    colours = tuple(palette.linear_from_hex(stop) if isinstance(stop, str) else stop for stop in stops)
+    table = torch.tensor(palette.ramp_table(colours, RAMP_STEPS), device=canvas.device).T.contiguous()
+    index = (t * (RAMP_STEPS - 1.0)).clamp_(0.0, RAMP_STEPS - 1.0).to(torch.int32).flatten()
     canvas.check()
     return torch.stack([row.index_select(0, index) for row in table]).view(3, *t.shape)
 
@@ -60,8 +67,7 @@ def flat_colour(canvas: Canvas, colour: palette.Rgb | str) -> Tensor:
 class Surface:
     """Layers on a canvas; every field is float32 [n, n], colours [3, n, n] in linear light.
 
-    `height` is in design metres with any zero. `porous` 0..1 says how much water darkens it. `cover` collects where
-    later layers (snow, moss, paint) hid the family's own matter.
+    `height` is in design metres with any zero. `porous` 0..1 says how much water darkens it.
     """
 
     canvas: Canvas
@@ -74,14 +80,19 @@ class Surface:
     porous: float = 0.8
     ior: float = 1.5
     occlusion_depth: float = 1.0
-    notes: list[str] = field(default_factory=list)
 
     def tint(self, factor: Tensor) -> None:
         """Multiply the colour by a field around 1."""
         self.colour.mul_(factor)
 
-    def paint(self, mask: Tensor, colour: Tensor | str | palette.Rgb, roughness: Tensor | float | None = None,
-              metallic: float | None = None, rise_m: Tensor | float | None = None) -> None:
+    def paint(
+        self,
+        mask: Tensor,
+        colour: Tensor | str | palette.Rgb,
+        roughness: Tensor | float | None = None,
+        metallic: float | None = None,
+        rise_m: Tensor | float | None = None,
+    ) -> None:
         """Lay another matter over the surface where `mask` is 1; what is not given stays as it is."""
         ink = colour if isinstance(colour, Tensor) else flat_colour(self.canvas, colour)
         for channel in range(3):

@@ -26,8 +26,11 @@ def concrete(canvas: Canvas, look: Look) -> Surface:
     bubbles = specks(canvas, "bubbles", 62, 0.22, 0.34) * smoothstep(fbm(canvas, "where", 4, 3), -0.35, 0.35)
     height = 0.0009 * cloud + 0.0005 * rough + 0.0001 * fine - 0.0035 * seam - 0.012 * hole - 0.0024 * bubbles
     height += 0.0012 * (tone - 0.5)
-    colour = ramp(canvas, look.stops("#6b6a67", "#85837e", "#989590", "#aba8a1"),
-                  0.5 + 0.38 * cloud + 0.14 * (tone - 0.5) + 0.12 * rough + 0.1 * streak)
+    colour = ramp(
+        canvas,
+        look.stops("#6b6a67", "#85837e", "#989590", "#aba8a1"),
+        0.5 + 0.38 * cloud + 0.14 * (tone - 0.5) + 0.12 * rough + 0.1 * streak,
+    )
     surface = Surface(canvas, colour, height, 0.78 + 0.08 * rough - 0.08 * cloud, porous=0.9)
     surface.tint((1.0 + 0.09 * fine) * (1.0 - 0.45 * bubbles) * (1.0 - 0.4 * seam) * (1.0 - 0.55 * hole))
     rim = smoothstep(tie, 0.04, 0.018)
@@ -50,7 +53,11 @@ def plaster(canvas: Canvas, look: Look) -> Surface:
     lift = blur(canvas, cells.random(canvas, "lift"), 0.003)
     cloud, fine = fbm(canvas, "cloud", 2.4, 6, 0.55), grain(canvas, "fine", 340)
     height = 0.0016 * sweeps + 0.0016 * lift + 0.001 * cloud + 0.00012 * fine
-    colour = ramp(canvas, look.stops("#b5a68e", "#c9bca6", "#d8cdb9", "#e3dacb"), 0.55 + 0.4 * cloud + 0.13 * sweeps + 0.16 * (lift - 0.5))
+    colour = ramp(
+        canvas,
+        look.stops("#b5a68e", "#c9bca6", "#d8cdb9", "#e3dacb"),
+        0.55 + 0.4 * cloud + 0.13 * sweeps + 0.16 * (lift - 0.5),
+    )
     surface = Surface(canvas, colour, height, 0.82 - 0.1 * sweeps, porous=1.0)
     surface.tint(1.0 + 0.04 * fine)
     surface.tint(1.0 - 0.12 * stains(canvas, "age", 2, 0.35, 0.5))
@@ -69,7 +76,10 @@ def asphalt(canvas: Canvas, look: Look) -> Surface:
     colour = ramp(canvas, look.stops("#1f1f20", "#2a2a2b", "#363636"), 0.45 + 0.3 * small + 0.3 * cloud + 0.2 * fine)
     surface = Surface(canvas, colour, height, 0.84 - 0.14 * body + 0.05 * rough, porous=0.5)
     bare = body * smoothstep(tone + 0.35 * cloud + 0.25 * (lift - 0.5), 0.35, 0.75)
-    surface.paint(bare * 0.8, ramp(canvas, ("#4a4947", "#6a6763", "#8f8a82", "#7d7469"), grit.random(canvas, "c") * 0.2 + 0.8 * tone))
+    surface.paint(
+        bare * 0.8,
+        ramp(canvas, ("#4a4947", "#6a6763", "#8f8a82", "#7d7469"), grit.random(canvas, "c") * 0.2 + 0.8 * tone),
+    )
     surface.tint(1.0 + 0.14 * fine)
     surface.tint(1.0 - 0.3 * stains(canvas, "oil", 2, 0.2, 0.3))
     scuff = scratches(canvas, "scuff", 40, 0.12, 0.0015)

@@ -22,9 +22,15 @@ def scales(canvas: Canvas, look: Look) -> Surface:
     rim = smoothstep(cells.edge, 0.0, 0.0022)
     keel = smoothstep(cells.u.abs(), 0.16, 0.0)
     rings = torch.sin((cells.edge * 900.0 + 0.8 * rough) * 2.4) * smoothstep(cells.edge, 0.0005, 0.003)
-    height = 0.0105 * cells.v * (0.85 + 0.3 * lift) * rim + 0.0011 * rim + 0.001 * keel * rim + 0.00016 * rings + 0.00012 * rough
+    height = (
+        0.0105 * cells.v * (0.85 + 0.3 * lift) * rim
+        + 0.0011 * rim
+        + 0.001 * keel * rim
+        + 0.00016 * rings
+        + 0.00012 * rough
+    )
     shade = 0.2 + 0.36 * cells.v + 0.26 * (tone - 0.5) + 0.2 * cloud + 0.05 * rings + 0.1 * rough
-    colour = ramp(canvas, look.stops("#14251c", "#22452f", "#3a6a42", "#6a8f4c", "#a3a760"), shade)
+    colour = ramp(canvas, look.dyed("#14251c", "#22452f", "#3a6a42", "#6a8f4c", "#a3a760"), shade)
     surface = Surface(canvas, colour, height, 0.36 + 0.08 * rough + 0.06 * cloud, porous=0.1)
     surface.paint(keel * rim * 0.25, "#b9a860")
     edge_light = smoothstep(cells.edge, 0.0028, 0.0008) * rim
@@ -34,24 +40,31 @@ def scales(canvas: Canvas, look: Look) -> Surface:
 
 
 def paper(canvas: Canvas, look: Look) -> Surface:
-    """Crumpled and smoothed-out paper: flat facets between sharp folds, a few stains, fine fibres."""
-    folded = canvas.full(0.0)
-    lines = canvas.full(0.0)
-    axes = warped_axes(canvas, "shake", 5, 0.012, 3)
-    for name, frequency, weight in (("large", 3, 1.0), ("middle", 6, 0.55), ("small", 12, 0.25)):
+    """Crumpled and smoothed-out paper: flat facets between sharp folds of every size, tea stains, fine fibres."""
+    axes = warped_axes(canvas, "shake", 4, 0.01, 2)
+    folded, lines = canvas.full(0.0), canvas.full(0.0)
+    for name, frequency, weight in (
+        ("a", 3, 0.34),
+        ("b", 4, -0.3),
+        ("c", 7, 0.3),
+        ("d", 9, -0.28),
+        ("e", 15, 0.22),
+        ("f", 19, -0.2),
+    ):
         cells = voronoi(canvas, name, frequency, 0.95, axes)
-        lean, turn = cells.random(canvas, f"{name}/lean") - 0.5, cells.random(canvas, f"{name}/turn") - 0.5
-        folded += blur(canvas, weight * ((cells.u * lean + cells.v * turn) * 0.55 + 0.002 * (lean - turn)), 0.003)
-        lines = torch.maximum(lines, weight * smoothstep(cells.edge, 0.0016, 0.0) * smoothstep(cells.random(canvas, f"{name}/fold"), 0.2, 0.5))
-    ridge = fbm(canvas, "ridge", 5, 4, 0.5, "ridged")
+        share = smoothstep(cells.random(canvas, f"{name}/share"), 0.0, 1.0)
+        folded += (weight * 0.55) * blur(canvas, cells.edge * (0.6 + 0.4 * share), 0.0014)
+        lines = torch.maximum(lines, smoothstep(cells.edge, 0.0011, 0.0) * (share - 0.35).clamp(min=0.0))
     cloud, fine = fbm(canvas, "cloud", 3, 5, 0.55), grain(canvas, "fine", 360)
     hair = fibres(canvas, "hair", 2400, 0.008, 0.0002, 2.0)
-    height = 0.7 * folded + 0.0016 * ridge + 0.0004 * lines + 0.00002 * fine + 0.00003 * hair
+    height = folded + 0.001 * cloud + 0.00002 * fine + 0.00002 * hair
     colour = ramp(canvas, look.stops("#bfa57c", "#d1bb94", "#decdab", "#e6dac0"), 0.6 + 0.28 * cloud + 0.05 * fine)
     surface = Surface(canvas, colour, height, 0.84 + 0.04 * fine, porous=0.9)
-    surface.paint(lines * 0.4, "#f0e8d6")
+    surface.paint(lines * 0.6, "#efe6d2")
     surface.tint(1.0 - 0.05 * (hair > 0.5))
-    surface.tint(1.0 - 0.2 * stains(canvas, "tea", 2, 0.25, 0.12) - 0.1 * stains(canvas, "age", 3, 0.4, 0.4))
+    ring = fbm(canvas, "tea", 2, 5, 0.5)
+    surface.tint(1.0 - 0.16 * smoothstep(ring, 0.3, 0.36) - 0.14 * smoothstep((ring - 0.33).abs(), 0.03, 0.0))
+    surface.tint(1.0 - 0.12 * stains(canvas, "age", 3, 0.4, 0.4))
     return surface
 
 
@@ -64,7 +77,9 @@ def cardboard(canvas: Canvas, look: Look) -> Surface:
     dark = fibres(canvas, "dark", 1500, 0.006, 0.00028, 2.2)
     dent = smoothstep(fbm(canvas, "dent", 4, 4), 0.35, 0.8)
     height = 0.00013 * flutes * (1.0 - dent) + 0.00005 * pulp - 0.0007 * dent + 0.00002 * fine
-    colour = ramp(canvas, look.stops("#8f6b45", "#a88257", "#b8946a", "#c6a67e"), 0.5 + 0.2 * cloud + 0.3 * pulp + 0.08 * flutes)
+    colour = ramp(
+        canvas, look.stops("#8f6b45", "#a88257", "#b8946a", "#c6a67e"), 0.5 + 0.2 * cloud + 0.3 * pulp + 0.08 * flutes
+    )
     surface = Surface(canvas, colour, height, 0.86 + 0.05 * pulp, porous=1.0)
     surface.paint((pale > 0.0).float() * (0.12 + 0.2 * pale), "#d6bd98")
     surface.paint((dark > 0.0).float() * (0.15 + 0.3 * dark), "#5d432b")

@@ -8,15 +8,16 @@ import torch
 from torch import Tensor
 
 from generators.procedural.canvas import Canvas
-from generators.procedural.cells import voronoi, worley
+from generators.procedural.cells import worley
 from generators.procedural.details import fibres
 from generators.procedural.fields import blur, fbm, grain, smoothstep, warped_axes
 from generators.procedural.scatter import Layout, Strewn, stamps, strew, strokes
 from generators.procedural.surface import Look, Surface, ramp
 
 
-def _blades(canvas: Canvas, name: str, natural: float, length_m: tuple[float, float], width_m: float,
-            flow: Tensor) -> Strewn:
+def _blades(
+    canvas: Canvas, name: str, natural: float, length_m: tuple[float, float], width_m: float, flow: Tensor
+) -> Strewn:
     """Draw blades that lean with a flow field and by their own will."""
     layout = strew(canvas, name, natural, length_m, (0.05, 0.05))
     row = (layout.y * canvas.size_px).long() % canvas.size_px
@@ -25,8 +26,13 @@ def _blades(canvas: Canvas, name: str, natural: float, length_m: tuple[float, fl
     drawn = canvas.draw(f"{name}/own/{len(layout)}", 2, len(layout))
     angle = lean + (drawn[0] - 0.5) * 3.4
     wide = torch.full_like(angle, max(width_m, 0.6 * canvas.span_m / canvas.size_px) * 0.5)
-    return strokes(canvas, Layout(layout.y, layout.x, angle, layout.length_m, wide, layout.level),
-                   (drawn[1] - 0.5) * 2.4, rise=0.5, taper=0.85)
+    return strokes(
+        canvas,
+        Layout(layout.y, layout.x, angle, layout.length_m, wide, layout.level),
+        (drawn[1] - 0.5) * 2.4,
+        rise=0.5,
+        taper=0.85,
+    )
 
 
 def grass(canvas: Canvas, look: Look) -> Surface:
@@ -40,8 +46,11 @@ def grass(canvas: Canvas, look: Look) -> Surface:
     along = torch.where(on_top, top.along, deep.along)
     level = torch.where(on_top, 0.35 + 0.65 * top.level, 0.4 * deep.level)
     height = 0.03 * level
-    colour = ramp(canvas, look.stops("#1d3310", "#33521a", "#4c6f26", "#678a36", "#87a14c"),
-                  0.08 + 0.42 * level + 0.26 * tone + 0.16 * along + 0.18 * patch)
+    colour = ramp(
+        canvas,
+        look.stops("#1d3310", "#33521a", "#4c6f26", "#678a36", "#87a14c"),
+        0.08 + 0.42 * level + 0.26 * tone + 0.16 * along + 0.18 * patch,
+    )
     surface = Surface(canvas, colour, height, 0.62 + 0.12 * (1.0 - level) + 0.05 * fine, porous=0.4)
     dry = smoothstep(tone + 0.2 * patch, 0.86, 0.95)
     surface.paint(dry * 0.8, ramp(canvas, ("#7c6a34", "#a8965a", "#bfae76"), along))
@@ -97,8 +106,11 @@ def forest_floor(canvas: Canvas, look: Look) -> Surface:
     humus = 0.004 * rough + 0.003 * fbm(canvas, "lumps", 9, 3)
     rise = 0.012 + 0.012 * leaves.level + 0.008 * bend - 0.001 * veins + 0.0012 * rough
     height = torch.where(leaves.index >= 0, rise, humus)
-    colour = ramp(canvas, look.stops("#3c2517", "#5e3a1f", "#7f4f27", "#9a6a36", "#7b5a3c", "#a88452", "#8a4522"),
-                  (tone + 0.05 * rough + 0.07 * patch).clamp(0.0, 1.0))
+    colour = ramp(
+        canvas,
+        look.stops("#3c2517", "#5e3a1f", "#7f4f27", "#9a6a36", "#7b5a3c", "#a88452", "#8a4522"),
+        (tone + 0.05 * rough + 0.07 * patch).clamp(0.0, 1.0),
+    )
     surface = Surface(canvas, colour, height, 0.68 + 0.12 * tone, porous=0.9)
     surface.tint((0.62 + 0.5 * leaves.level) * (1.0 + 0.1 * fine + 0.14 * rough))
     surface.paint(veins * leaves.covered * 0.4, ramp(canvas, ("#6d4a2a", "#b89564"), tone))

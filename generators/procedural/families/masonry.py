@@ -21,8 +21,16 @@ def dome(edge: Tensor, width_m: float) -> Tensor:
 
 def bricks(canvas: Canvas, look: Look) -> Surface:
     """Fired clay bricks in running bond, sandy mortar set back 8 mm."""
-    cells = courses(canvas, "bond", 12, 4, uneven_rows=0.06, uneven_columns=0.1, radius_m=0.006,
-                    axes=warped_axes(canvas, "wobble", 9, 0.0016))
+    cells = courses(
+        canvas,
+        "bond",
+        12,
+        4,
+        uneven_rows=0.06,
+        uneven_columns=0.1,
+        radius_m=0.006,
+        axes=warped_axes(canvas, "wobble", 9, 0.0016),
+    )
     rough, cloud, fine = fbm(canvas, "rough", 34, 5, 0.6), fbm(canvas, "cloud", 7, 5), grain(canvas, "fine", 300)
     tone, lift, tilt = (cells.random(canvas, name) for name in ("tone", "lift", "tilt"))
     chips = smoothstep(fbm(canvas, "chips", 13, 4), 0.25, 0.7)
@@ -58,8 +66,11 @@ def cobblestone(canvas: Canvas, look: Look) -> Surface:
     bed = 0.0022 * fbm(canvas, "bed", 60, 4) + 0.0012 * cloud + 0.0025
     height = torch.maximum(height, bed)
     stone = smoothstep(height - bed, 0.0, 0.0022)
-    colour = ramp(canvas, look.stops("#3d3e40", "#585756", "#6f6c67", "#857f76", "#7a6a5c"),
-                  0.08 + 0.72 * tone + 0.16 * rough + 0.14 * cloud)
+    colour = ramp(
+        canvas,
+        look.stops("#3d3e40", "#585756", "#6f6c67", "#857f76", "#7a6a5c"),
+        0.08 + 0.72 * tone + 0.16 * rough + 0.14 * cloud,
+    )
     surface = Surface(canvas, colour, height + fine * 0.00012, 0.66 + 0.12 * rough, porous=0.7)
     surface.tint(1.0 + 0.2 * fine + 0.2 * specks(canvas, "mica", 120, 0.25, 0.4))
     surface.roughness -= 0.2 * smoothstep(body, 0.8, 1.0)
@@ -72,18 +83,21 @@ def flagstone(canvas: Canvas, look: Look) -> Surface:
     """Broad split slabs laid at random, sand and weeds' soil between them."""
     axes = warped_axes(canvas, "shake", 5, 0.016, 5)
     cells = voronoi(canvas, "slabs", 5, 0.82, axes)
-    rough, split = fbm(canvas, "rough", 20, 6, 0.55), fbm(canvas, "split", 5, 5, 0.55)
+    rough, split = fbm(canvas, "rough", 20, 6, 0.55), fbm(canvas, "split", 4, 4, 0.42)
     tone, tilt, hue = (cells.random(canvas, name) for name in ("tone", "tilt", "hue"))
     edge = blur(canvas, cells.edge, 0.003) + rough * 0.006
     slab = smoothstep(edge, 0.012, 0.034)
-    layers = (split + 2.0 * tilt) * 5.0
+    layers = (split + 0.04 * rough + 2.0 * tilt) * 3.0
     ledge = layers.floor() + smoothstep(layers - layers.floor(), 0.82, 1.0)
     height = slab * (0.022 + 0.004 * (tone - 0.5) + 0.0032 * (ledge / 5.0) + cells.u * 0.02 * (tilt - 0.5))
     height += 0.0011 * rough
-    colour = ramp(canvas, look.stops("#55524c", "#77726a", "#8c8578", "#a39780", "#8f7c66"),
-                  0.5 * hue + 0.28 * tone + 0.12 + 0.16 * split + 0.09 * rough)
+    colour = ramp(
+        canvas,
+        look.stops("#55524c", "#77726a", "#8c8578", "#a39780", "#8f7c66"),
+        0.5 * hue + 0.28 * tone + 0.12 + 0.16 * split + 0.09 * rough,
+    )
     surface = Surface(canvas, colour, height, 0.76 + 0.1 * rough, porous=0.8)
-    surface.tint(1.0 + 0.15 * grain(canvas, "fine", 340) + 0.14 * (smoothstep(layers - layers.floor(), 0.7, 1.0) - 0.5))
+    surface.tint(1.0 + 0.15 * grain(canvas, "fine", 340) + 0.06 * (smoothstep(layers - layers.floor(), 0.7, 1.0) - 0.5))
     pebble = specks(canvas, "grit", 90, 0.8, 0.5)
     soil = ramp(canvas, ("#3c3226", "#5a4b39", "#7d6d57"), 0.35 + 0.3 * rough + 0.45 * pebble)
     joint = 1.0 - slab
@@ -104,12 +118,15 @@ def stone_wall(canvas: Canvas, look: Look) -> Surface:
     body = dome((edge - 0.008).clamp(min=0.0), 0.05)
     height = body * (0.026 + 0.012 * (lift - 0.5) + 0.03 * (cells.v - 0.5) * (tilt - 0.5))
     height += block * (0.012 * hewn + 0.0036 * rough) + (1.0 - block) * 0.0016 * rough
-    colour = ramp(canvas, look.stops("#5b5348", "#7d7364", "#958a77", "#a99c84", "#8a7a66"),
-                  0.1 + 0.5 * tone + 0.3 * hue + 0.12 * hewn + 0.1 * rough)
+    colour = ramp(
+        canvas,
+        look.stops("#5b5348", "#7d7364", "#958a77", "#a99c84", "#8a7a66"),
+        0.1 + 0.5 * tone + 0.3 * hue + 0.12 * hewn + 0.1 * rough,
+    )
     surface = Surface(canvas, colour, height, 0.84 + 0.07 * rough, porous=0.9)
     surface.tint(1.0 + 0.18 * grain(canvas, "fine", 300) + 0.16 * hewn)
-    pits = specks(canvas, "pits", 46, 0.3, 0.5) * block
-    surface.height -= pits * 0.004
+    pits = smoothstep(fbm(canvas, "pits", 44, 3, 0.6) + 0.3 * hewn, 0.42, 0.68) * block
+    surface.height -= pits * 0.003
     surface.tint(1.0 - 0.4 * pits)
     lime = ramp(canvas, ("#7f776a", "#a0988a", "#b6ad9d"), 0.5 + 0.5 * rough)
     surface.paint(1.0 - block, lime, 0.95)
@@ -127,8 +144,11 @@ def paving(canvas: Canvas, look: Look) -> Surface:
     chamfer = smoothstep(edge, 0.001, 0.012)
     height = chamfer * 0.007 + block * (0.0022 * (lift - 0.5) + 0.004 * (cells.u - 0.5) * (tilt - 0.5))
     height += 0.0005 * rough + 0.00015 * fine
-    colour = ramp(canvas, look.stops("#4a3a38", "#74524a", "#8c6254", "#7f7068", "#978578"),
-                  0.05 + 0.78 * tone + 0.16 * cloud + 0.1 * rough)
+    colour = ramp(
+        canvas,
+        look.stops("#4a3a38", "#74524a", "#8c6254", "#7f7068", "#978578"),
+        0.05 + 0.78 * tone + 0.16 * cloud + 0.1 * rough,
+    )
     surface = Surface(canvas, colour, height, 0.8 + 0.1 * rough, porous=0.9)
     grit = specks(canvas, "grit", 110, 0.5, 0.5)
     surface.tint(1.0 + 0.2 * fine + 0.22 * grit * (cells.random(canvas, "g") - 0.3))

@@ -8,10 +8,10 @@ import torch
 
 from generators.procedural.canvas import Canvas
 from generators.procedural.cells import voronoi, worley
-from generators.procedural.details import cracks, scratches, specks, stains
+from generators.procedural.details import cracks, scratches, specks
 from generators.procedural.fields import blur, fbm, grain, smoothstep, warp, warped_axes
-from generators.procedural.patterns import courses, rounded_box
-from generators.procedural.surface import Look, Surface, edges_worn, ramp
+from generators.procedural.patterns import courses
+from generators.procedural.surface import Look, Surface, ramp
 
 RUST = ("#2e150c", "#57260f", "#7e3c16", "#a0561f", "#b97434")
 """Iron oxides from old and dark to fresh and orange, as sRGB codes."""
@@ -47,7 +47,9 @@ def diamond_plate(canvas: Canvas, look: Look) -> Surface:
     marks = scratches(canvas, "marks", 260, 0.12, 0.0007)
     height -= 0.00008 * marks
     colour = ramp(canvas, look.metal("#7d7d7c", "#979695", "#aeadab"), 0.4 + 0.25 * cloud + 0.1 * rough + 0.3 * lens)
-    surface = Surface(canvas, colour, height, 0.4 + 0.1 * rough + 0.1 * cloud - 0.14 * lens, canvas.full(1.0), porous=0.0)
+    surface = Surface(
+        canvas, colour, height, 0.4 + 0.1 * rough + 0.1 * cloud - 0.14 * lens, canvas.full(1.0), porous=0.0
+    )
     grime = smoothstep(blur(canvas, lens, 0.008) - lens + 0.25 * cloud + 0.15 * rough, 0.05, 0.4)
     surface.paint(grime * 0.75, ramp(canvas, ("#2a2622", "#4a4138"), 0.5 + rough), 0.75, 0.1)
     surface.tint(1.0 + 0.15 * marks)
@@ -88,12 +90,16 @@ def copper_patina(canvas: Canvas, look: Look) -> Surface:
     seam = smoothstep(cells.edge, 0.011, 0.006)
     lip = smoothstep(cells.edge, 0.004, 0.0025)
     height = 0.004 * seam - 0.003 * lip + 0.0016 * cloud + 0.0003 * rough + 0.00008 * fine
-    colour = ramp(canvas, look.metal("#5a3426", "#8a5238", "#b87350", "#d79873"), 0.42 + 0.24 * cloud + 0.1 * rough + 0.3 * seam)
+    colour = ramp(
+        canvas, look.metal("#5a3426", "#8a5238", "#b87350", "#d79873"), 0.42 + 0.24 * cloud + 0.1 * rough + 0.3 * seam
+    )
     surface = Surface(canvas, colour, height, 0.42 + 0.1 * rough, canvas.full(1.0), porous=0.4)
     brown = smoothstep(cloud + 0.4 * rough, -0.5, 0.3) * (1.0 - 0.5 * seam)
     surface.paint(brown * 0.6, ramp(canvas, ("#3b241b", "#5f3b2a"), 0.5 + rough), 0.6, 0.5)
     green = smoothstep(0.75 * runs + 0.65 * cloud + 0.45 * (tone - 0.35) + 0.25 * rough - 0.5 * seam, -0.28, 0.25)
-    verdigris = ramp(canvas, ("#2f6b5c", "#4c8f7c", "#74b09b", "#9cc9b4"), 0.45 + 0.32 * runs + 0.25 * rough + 0.1 * fine)
+    verdigris = ramp(
+        canvas, ("#2f6b5c", "#4c8f7c", "#74b09b", "#9cc9b4"), 0.45 + 0.32 * runs + 0.25 * rough + 0.1 * fine
+    )
     surface.paint(green * 0.94, verdigris, 0.9, 0.0, 0.0003)
     surface.tint(1.0 - 0.5 * lip)
     return surface
@@ -101,17 +107,30 @@ def copper_patina(canvas: Canvas, look: Look) -> Surface:
 
 def gold(canvas: Canvas, look: Look) -> Surface:
     """Gold leaf laid in squares: overlaps, fine wrinkles, small tears that show the red bole."""
-    cells = courses(canvas, "leaves", 4, 4, shift=0.0, uneven_rows=0.2, uneven_columns=0.25, axes=warped_axes(canvas, "shake", 9, 0.003, 3))
+    cells = courses(
+        canvas,
+        "leaves",
+        4,
+        4,
+        shift=0.0,
+        uneven_rows=0.2,
+        uneven_columns=0.25,
+        axes=warped_axes(canvas, "shake", 9, 0.003, 3),
+    )
     down, across = fbm(canvas, "down", 6, 3), fbm(canvas, "across", 6, 3)
     wrinkle = warp(canvas, fbm(canvas, "wrinkle", 10, 5, 0.6, "ridged"), 0.03 * down, 0.03 * across)
     cloud, fine = fbm(canvas, "cloud", 3, 5), grain(canvas, "fine", 320)
     tone = cells.random(canvas, "tone")
     lap = smoothstep(cells.edge + 0.0012 * wrinkle, 0.004, 0.0032)
-    height = 0.00022 * wrinkle + 0.00022 * lap + 0.0006 * cloud + 0.00002 * fine
-    colour = ramp(canvas, look.metal("#c99a45", "#e8bd63", "#f6d68a", "#fbe2a0"), 0.45 + 0.3 * (tone - 0.5) + 0.2 * cloud + 0.12 * wrinkle)
-    surface = Surface(canvas, colour, height, 0.24 + 0.08 * cloud + 0.06 * wrinkle.abs(), canvas.full(1.0), porous=0.0)
-    tear, _ = cracks(canvas, "tear", 7, 0.0028, 0.28, 0.03)
-    holes = torch.maximum(tear, smoothstep(fbm(canvas, "holes", 16, 5, 0.6), 0.55, 0.62))
+    height = 0.00038 * wrinkle + 0.00022 * lap + 0.0006 * cloud + 0.00002 * fine
+    colour = ramp(
+        canvas,
+        look.metal("#b98430", "#dba84a", "#efc468", "#fbd98b"),
+        0.55 + 0.3 * (tone - 0.5) + 0.2 * cloud + 0.12 * wrinkle,
+    )
+    surface = Surface(canvas, colour, height, 0.2 + 0.06 * cloud + 0.05 * wrinkle.abs(), canvas.full(1.0), porous=0.0)
+    tear, _ = cracks(canvas, "tear", 7, 0.002, 0.18, 0.03)
+    holes = torch.maximum(tear, smoothstep(fbm(canvas, "holes", 22, 5, 0.6), 0.6, 0.65))
     surface.paint(holes * 0.9, ramp(canvas, ("#5a1e14", "#83321f"), 0.5 + fine), 0.75, 0.0, -0.00012)
     return surface
 
@@ -123,21 +142,29 @@ def painted_metal(canvas: Canvas, look: Look) -> Surface:
     half_down = 0.5 * canvas.span_m / canvas.count(2, 2)
     half_across = 0.5 * canvas.span_m / canvas.count(2)
     seam = smoothstep(cells.edge, 0.0045, 0.002)
-    from_edge = torch.minimum(half_down - ((cells.v - 0.5).abs() * 2.0 * half_down), half_across - (cells.u - 0.5).abs() * 2.0 * half_across)
+    from_edge = torch.minimum(
+        half_down - ((cells.v - 0.5).abs() * 2.0 * half_down), half_across - (cells.u - 0.5).abs() * 2.0 * half_across
+    )
     pitch = half_down / 4.0
     along_v = torch.remainder((cells.v - 0.5) * 2.0 * half_down, pitch) - 0.5 * pitch
     along_u = torch.remainder((cells.u - 0.5) * 2.0 * half_across, pitch) - 0.5 * pitch
-    beside = (from_edge - 0.022)
-    nearer_row = (half_down - (cells.v - 0.5).abs() * 2.0 * half_down) < (half_across - (cells.u - 0.5).abs() * 2.0 * half_across)
+    beside = from_edge - 0.022
+    nearer_row = (half_down - (cells.v - 0.5).abs() * 2.0 * half_down) < (
+        half_across - (cells.u - 0.5).abs() * 2.0 * half_across
+    )
     rivet = torch.sqrt(beside.square() + torch.where(nearer_row, along_u, along_v).square())
     head = (1.0 - (rivet / 0.0075).square()).clamp(min=0.0).sqrt()
     height = -0.003 * seam + 0.003 * head + 0.0014 * cloud + 0.00006 * fine
     orange_peel = fbm(canvas, "peel", 110, 2)
     height += 0.00005 * orange_peel
-    colour = ramp(canvas, look.stops("#24506a", "#2e6280", "#3a7394"), 0.5 + 0.3 * cloud + 0.12 * rough)
+    colour = ramp(canvas, look.dyed("#24506a", "#2e6280", "#3a7394"), 0.5 + 0.3 * cloud + 0.12 * rough)
     surface = Surface(canvas, colour, height, 0.3 + 0.06 * cloud + 0.04 * rough, canvas.full(0.0), porous=0.1)
     surface.tint(1.0 - 0.16 * smoothstep(fbm(canvas, "runs", (1.5, 40), 4, 0.6), 0.2, 0.7))
-    damage = fbm(canvas, "damage", 6, 6, 0.62) + 0.6 * smoothstep(cells.edge, 0.022, 0.0) + 0.35 * smoothstep(rivet, 0.015, 0.006)
+    damage = (
+        fbm(canvas, "damage", 6, 6, 0.62)
+        + 0.6 * smoothstep(cells.edge, 0.022, 0.0)
+        + 0.35 * smoothstep(rivet, 0.015, 0.006)
+    )
     chip = smoothstep(damage, 0.66, 0.70)
     surface.paint(smoothstep(damage, 0.56, 0.68) * 0.5, "#8a5a3a", 0.7)
     surface.paint(chip, ramp(canvas, RUST, 0.45 + 0.6 * rough), 0.88, 0.1, -0.00035)
@@ -149,19 +176,25 @@ def painted_metal(canvas: Canvas, look: Look) -> Surface:
 
 
 def hammered_metal(canvas: Canvas, look: Look) -> Surface:
-    """Sheet beaten by hand: overlapping round dents with crisp ridges between, burnished high points."""
-    points = worley(canvas, "dents", 13, 0.8)
-    second = worley(canvas, "second", 9, 0.9)
+    """Sheet beaten by hand: overlapping shallow dents, soft ridges between, dark polish in the hollows."""
+    axes = warped_axes(canvas, "shake", 10, 0.006, 2)
+    points = worley(canvas, "dents", 11, 0.8, axes)
+    second = worley(canvas, "second", 21, 0.95)
     cloud, fine, rough = fbm(canvas, "cloud", 4, 5), grain(canvas, "fine", 320), fbm(canvas, "rough", 40, 3)
     depth = points.random(canvas, "depth")
-    dent = points.nearest.square() * (0.6 + 0.5 * depth)
-    height = 0.0042 * dent.clamp(max=0.6) + 0.0014 * second.nearest.square() + 0.0004 * cloud + 0.00001 * fine
-    ridge = smoothstep(points.second - points.nearest, 0.12, 0.0)
-    colour = ramp(canvas, look.metal("#8d6a4e", "#b98c6a", "#d7ac88"), 0.45 + 0.2 * cloud + 0.35 * ridge + 0.1 * (depth - 0.5))
-    surface = Surface(canvas, colour, height, 0.26 + 0.08 * cloud - 0.06 * ridge + 0.04 * rough, canvas.full(1.0), porous=0.0)
-    tarnish = smoothstep(0.6 - dent * 1.6 + 0.5 * cloud + 0.25 * rough, 0.25, 0.8)
-    surface.tint(1.0 - 0.42 * tarnish)
-    surface.roughness = surface.roughness + 0.14 * tarnish
+    bowl = blur(canvas, (points.nearest.square() * (0.75 + 0.5 * depth)).clamp(max=0.7), 0.0028)
+    small = blur(canvas, second.nearest.square().clamp(max=0.6) * (second.random(canvas, "hit") > 0.5), 0.003)
+    height = 0.0030 * bowl + 0.00025 * small + 0.0004 * cloud + 0.000006 * rough + 0.000004 * fine
+    crest = smoothstep(bowl, 0.25, 0.6)
+    colour = ramp(
+        canvas, look.metal("#9c6f50", "#c48f6a", "#e3b38f"), 0.5 + 0.18 * cloud + 0.4 * crest + 0.14 * (depth - 0.5)
+    )
+    surface = Surface(
+        canvas, colour, height, 0.18 + 0.05 * cloud - 0.05 * crest + 0.02 * rough, canvas.full(1.0), porous=0.0
+    )
+    tarnish = smoothstep(0.35 - bowl + 0.5 * cloud + 0.2 * rough, 0.1, 0.8)
+    surface.tint(1.0 - 0.4 * tarnish)
+    surface.roughness = surface.roughness + 0.12 * tarnish
     return surface
 
 
@@ -175,11 +208,11 @@ def corrugated_metal(canvas: Canvas, look: Look) -> Surface:
     axes = warped_axes(canvas, "shake", 40, 0.004, 2)
     spangle = voronoi(canvas, "spangle", 34, 0.95, axes)
     tone = spangle.random(canvas, "tone")
-    cloud, rough, fine = fbm(canvas, "cloud", 3, 5), fbm(canvas, "rough", 26, 5, 0.62), grain(canvas, "fine", 320)
+    cloud, rough, _fine = fbm(canvas, "cloud", 3, 5), fbm(canvas, "rough", 26, 5, 0.62), grain(canvas, "fine", 320)
     step = smoothstep(lap_place + 0.0 * wave, 0.5, 0.503)
     height = 0.009 * wave + 0.002 * (step - lap_place * 1.0) + 0.0004 * cloud
-    colour = ramp(canvas, look.metal("#8f9495", "#a6abac", "#bcc0c0"), 0.3 + 0.4 * tone + 0.25 * cloud)
-    surface = Surface(canvas, colour, height, 0.38 + 0.14 * tone + 0.06 * cloud, canvas.full(1.0), porous=0.0)
+    colour = ramp(canvas, look.metal("#969b9c", "#a9aeaf", "#b9bdbd"), 0.35 + 0.3 * tone + 0.3 * cloud)
+    surface = Surface(canvas, colour, height, 0.42 + 0.07 * tone + 0.06 * cloud, canvas.full(1.0), porous=0.0)
     along = (lap_place - 0.54) * (canvas.span_m / sheets)
     across = (torch.remainder(x * count * 0.5 + 0.5, 1.0) - 0.5) * (canvas.span_m / count * 2.0)
     screw = torch.sqrt(along.square() + across.square())

@@ -30,20 +30,35 @@ def terrazzo(canvas: Canvas, look: Look) -> Surface:
 
 
 def marble(canvas: Canvas, look: Look) -> Surface:
-    """White polished marble with grey veins that branch and fade."""
-    down, across = fbm(canvas, "bend/down", 2, 5), fbm(canvas, "bend/across", 2, 5)
+    """White polished marble: long diagonal veins that wander, branch and fade over cloudy grey ground."""
+    y, x = canvas.axes()
+    wander, ragged = fbm(canvas, "wander", 2, 6, 0.5), fbm(canvas, "ragged", 9, 5, 0.55)
+    cloud = warp(canvas, fbm(canvas, "cloud", 2.4, 6, 0.55), 0.08 * wander, 0.12 * wander)
     veins = canvas.full(0.0)
-    for name, frequency, width, strength in (("large", (1.6, 2.4), 0.05, 1.0), ("middle", (3, 4), 0.035, 0.6), ("small", (7, 9), 0.06, 0.32)):
-        field = warp(canvas, fbm(canvas, name, frequency, 4, 0.45), 0.16 * down, 0.16 * across)
-        gate = smoothstep(fbm(canvas, f"{name}/gate", 3, 3), -0.25, 0.5)
-        line = smoothstep(field.abs(), width * 2.2, 0.0)
-        veins = torch.maximum(veins, strength * gate * line * (0.45 + 0.55 * line))
-    cloud = warp(canvas, fbm(canvas, "cloud", 3, 5, 0.55), 0.1 * across, 0.1 * down)
-    shade = 0.12 + 0.24 * smoothstep(cloud, -0.5, 0.9) + 0.72 * veins + 0.03 * grain(canvas, "fine", 300)
-    colour = ramp(canvas, look.stops("#e9e7e3", "#d6d4d0", "#a9a9a9", "#75777a", "#55575b"), shade)
-    surface = Surface(canvas, colour, canvas.full(0.0), 0.09 + 0.05 * veins + 0.02 * cloud, porous=0.1)
-    surface.paint(smoothstep(cloud + 0.4 * down, 0.3, 0.9) * smoothstep(veins, 0.0, 0.3) * 0.35, "#b79a72")
-    surface.height = -0.00006 * veins + 0.00002 * cloud
+    for name, down, across, bend, width, strength in (
+        ("broad", 1, 1, 0.5, 0.042, 0.95),
+        ("middle", 2, 1, 0.6, 0.032, 0.7),
+        ("cross", 1, -2, 0.7, 0.026, 0.5),
+        ("fine", 3, 2, 0.8, 0.03, 0.42),
+        ("hair", 4, 5, 1.1, 0.03, 0.26),
+    ):
+        own = fbm(canvas, name, 2.4, 5, 0.52)
+        place = (
+            y * canvas.count(down)
+            + x * (canvas.count(abs(across)) * (1 if across > 0 else -1))
+            + bend * own
+            + 0.05 * ragged
+        )
+        far = (torch.remainder(place, 1.0) - 0.5).abs()
+        gate = smoothstep(fbm(canvas, f"{name}/gate", 2.4, 4), -0.2, 0.45)
+        thick = width * (0.25 + 1.1 * gate)
+        line = smoothstep(far, thick, 0.0)
+        halo = smoothstep(far + 0.03 * ragged, thick * 6.0, 0.0).square()
+        veins = torch.maximum(veins, strength * gate * (0.62 * line + 0.38 * halo))
+    shade = 0.08 + 0.26 * smoothstep(cloud, -0.5, 0.8) + 0.8 * veins + 0.02 * grain(canvas, "fine", 300)
+    colour = ramp(canvas, look.stops("#ebe9e5", "#dad8d4", "#b3b2b1", "#84868a", "#595c62"), shade)
+    surface = Surface(canvas, colour, -0.00006 * veins + 0.00002 * cloud, 0.1 + 0.05 * veins + 0.02 * cloud, porous=0.1)
+    surface.paint(smoothstep(wander, 0.1, 0.6) * smoothstep(veins, 0.02, 0.4) * 0.5, "#b09468")
     return surface
 
 
@@ -56,7 +71,11 @@ def granite(canvas: Canvas, look: Look) -> Surface:
     colour = ramp(canvas, look.stops("#8d7468", "#b3958a", "#c4aea4", "#cfc4bb"), 0.15 + 0.7 * tone + 0.25 * cloud)
     surface = Surface(canvas, colour, canvas.full(0.0), 0.14 + 0.05 * tone, porous=0.15)
     surface.paint((kind > 0.62).float() * 0.9, ramp(canvas, ("#83827f", "#a6a4a0"), tone), 0.1)
-    surface.paint((second + 0.35 * cloud > 0.72).float() * 0.95, ramp(canvas, ("#17181a", "#2c2d30", "#42413f"), small.random(canvas, "tone")), 0.2)
+    surface.paint(
+        (second + 0.35 * cloud > 0.72).float() * 0.95,
+        ramp(canvas, ("#17181a", "#2c2d30", "#42413f"), small.random(canvas, "tone")),
+        0.2,
+    )
     surface.paint((second < 0.1).float(), "#ddd8d0", 0.1)
     surface.tint((1.0 + 0.14 * fine) * (0.82 + 0.18 * smoothstep(coarse.edge, 0.0, 0.0012)))
     surface.height = 0.00004 * (tone - 0.5) + 0.00002 * fine
@@ -72,10 +91,15 @@ def sandstone(canvas: Canvas, look: Look) -> Surface:
     thin = fbm_of_height(canvas, "thin", place, (60, 110, 200))
     rough, fine = fbm(canvas, "rough", 16, 6, 0.55), grain(canvas, "fine", 340)
     hard = smoothstep(beds + 0.25 * rough, -0.25, 0.3)
-    pocket = smoothstep(fbm(canvas, "pocket", (14, 7), 4, 0.5, "billow"), 0.05, -0.7) * smoothstep(fbm(canvas, "where", 2, 3), 0.0, 0.4)
+    pocket = smoothstep(fbm(canvas, "pocket", (14, 7), 4, 0.5, "billow"), 0.05, -0.7) * smoothstep(
+        fbm(canvas, "where", 2, 3), 0.0, 0.4
+    )
     height = 0.02 * hard + 0.007 * beds + 0.0026 * thin + 0.005 * rough - 0.012 * pocket + 0.0002 * fine
-    colour = ramp(canvas, look.stops("#7c4930", "#a4683f", "#bb8656", "#cfa678", "#dcc19a"),
-                  0.48 + 0.42 * beds + 0.16 * thin + 0.1 * rough)
+    colour = ramp(
+        canvas,
+        look.stops("#7c4930", "#a4683f", "#bb8656", "#cfa678", "#dcc19a"),
+        0.48 + 0.42 * beds + 0.16 * thin + 0.1 * rough,
+    )
     surface = Surface(canvas, colour, height, 0.88 + 0.05 * rough, porous=1.0)
     surface.tint((1.0 + 0.13 * fine) * (1.0 - 0.35 * pocket))
     surface.tint(1.0 - 0.2 * stains(canvas, "varnish", 2, 0.3, 0.5))
@@ -106,14 +130,18 @@ def limestone(canvas: Canvas, look: Look) -> Surface:
     place = y * canvas.density + 0.012 * fbm(canvas, "bend", (3, 1.5), 4) + 0.003 * fbm(canvas, "ragged", (40, 12), 3)
     beds, thin = fbm_of_height(canvas, "beds", place, (9, 23, 52)), fbm_of_height(canvas, "thin", place, (90, 170))
     fine, cloud = grain(canvas, "fine", 320), fbm(canvas, "cloud", 3, 5)
-    hollow = fbm(canvas, "hollow", (34, 13), 4, 0.62)
-    holes = smoothstep(hollow + 0.45 * beds, 0.62, 0.74)
+    hollow = fbm(canvas, "hollow", (64, 30), 3, 0.6) + 0.22 * fbm(canvas, "where", (6, 3), 3)
+    holes = smoothstep(hollow + 0.55 * beds, 0.6, 0.86)
     height = -0.005 * holes + 0.0003 * thin + 0.0002 * fine
-    colour = ramp(canvas, look.stops("#a8936f", "#c4b08a", "#d5c5a3", "#e0d5ba"), 0.55 + 0.34 * beds + 0.14 * thin + 0.12 * cloud)
+    colour = ramp(
+        canvas,
+        look.stops("#a08061", "#bf9f7c", "#d3bd9c", "#e2d6bf", "#d9cdb8"),
+        0.5 + 0.62 * beds + 0.3 * thin + 0.2 * cloud,
+    )
     surface = Surface(canvas, colour, height, 0.42 + 0.06 * cloud, porous=0.6)
     surface.tint(1.0 + 0.05 * fine)
-    surface.paint(holes * 0.85, ramp(canvas, ("#5d4c36", "#8f7a58"), 0.5 + fine), 0.95)
-    surface.tint(1.0 - 0.14 * smoothstep(hollow + 0.45 * beds, 0.45, 0.66))
+    surface.paint(holes * 0.7, ramp(canvas, ("#7d684a", "#a58e68"), 0.5 + fine), 0.95)
+    surface.tint(1.0 - 0.14 * smoothstep(hollow + 0.55 * beds, 0.35, 0.66))
     return surface
 
 
@@ -139,18 +167,20 @@ def rock(canvas: Canvas, look: Look) -> Surface:
     """A broken cliff face: planes, joints and rubble edges, bleached on the crests."""
     axes = warped_axes(canvas, "shake", 4, 0.035, 5)
     planes = canvas.full(0.0)
-    for name, frequency, weight in (("large", 3, 0.16), ("middle", 7, 0.06), ("small", 17, 0.02)):
+    for name, frequency, weight in (("large", 3, 0.2), ("middle", 6, 0.11), ("small", 14, 0.05)):
         cells = voronoi(canvas, name, frequency, 0.95, axes)
         lean, turn, lift = (cells.random(canvas, f"{name}/{part}") - 0.5 for part in ("lean", "turn", "lift"))
-        facet = lift * weight + (cells.u * lean + cells.v * turn) * 0.8
-        planes += facet * smoothstep(cells.edge, 0.0, weight * 0.12) - weight * 0.2 * smoothstep(cells.edge, weight * 0.12, 0.0)
+        planes += blur(canvas, lift * weight + (cells.u * lean + cells.v * turn) * 0.9, 0.0028)
     ridged, rough = fbm(canvas, "ridged", 3, 6, 0.5, "ridged"), fbm(canvas, "rough", 14, 6, 0.58)
-    height = blur(canvas, planes, 0.0022) + 0.09 * ridged + 0.028 * rough
+    height = 1.2 * planes + 0.07 * ridged + 0.03 * rough
     cloud, fine = fbm(canvas, "cloud", 2, 4), grain(canvas, "fine", 340)
     surface = Surface(canvas, canvas.full(0.0)[None].expand(3, -1, -1), height, 0.86 + 0.08 * rough, porous=0.8)
     hollow = surface.cavity(0.02)
-    surface.colour = ramp(canvas, look.stops("#3f3b36", "#5d574f", "#777066", "#8f887c", "#a69e90"),
-                          0.5 + 0.22 * cloud + 0.14 * rough - 0.28 * hollow)
+    surface.colour = ramp(
+        canvas,
+        look.stops("#3f3b36", "#5d574f", "#777066", "#8f887c", "#a69e90"),
+        0.5 + 0.22 * cloud + 0.14 * rough - 0.28 * hollow,
+    )
     surface.tint(1.0 + 0.18 * fine + 0.12 * specks(canvas, "mica", 110, 0.3, 0.4))
     surface.paint(stains(canvas, "iron", 3, 0.25, 0.3) * 0.45, "#7a5a3c")
     return surface

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 
 from generators.procedural.canvas import Canvas
-from generators.procedural.cells import worley
 from generators.procedural.details import scratches, specks
 from generators.procedural.fields import blur, fbm, grain, smoothstep
-from generators.procedural.patterns import courses, rounded_box
+from generators.procedural.patterns import courses
 from generators.procedural.surface import Look, Surface, edges_worn, ramp
 
 
@@ -23,16 +22,44 @@ def scifi_panels(canvas: Canvas, look: Look) -> Surface:
     groove = smoothstep(big.edge, 0.011, 0.007)
     line = smoothstep(small.edge, 0.0055, 0.003) * split * smoothstep(big.edge, 0.03, 0.036)
     inset = smoothstep(big.edge, 0.05, 0.056) * (kind < 0.2)
-    height = 0.012 * (lift - 0.5) - 0.02 * groove + split * 0.009 * (lift2 - 0.5) * smoothstep(big.edge, 0.03, 0.038) - 0.008 * line - 0.01 * inset
+    height = (
+        0.012 * (lift - 0.5)
+        - 0.02 * groove
+        + split * 0.009 * (lift2 - 0.5) * smoothstep(big.edge, 0.03, 0.038)
+        - 0.008 * line
+        - 0.01 * inset
+    )
     y, _ = canvas.axes()
     slat = torch.remainder(y * canvas.count(64), 1.0)
-    vent = ((inner > 0.80) & (split > 0.5)).float() * smoothstep(small.edge, 0.026, 0.03) * smoothstep(big.edge, 0.045, 0.05)
+    vent = (
+        ((inner > 0.80) & (split > 0.5)).float()
+        * smoothstep(small.edge, 0.026, 0.03)
+        * smoothstep(big.edge, 0.045, 0.05)
+    )
     height = height + vent * (-0.012 + 0.014 * slat)
-    colour = ramp(canvas, look.stops("#5c6268", "#7d848a", "#9aa0a4", "#b6babb"), 0.28 + 0.4 * tone + 0.3 * split * (tone2 - 0.5) + 0.08 * cloud)
-    surface = Surface(canvas, colour, height, 0.42 + 0.1 * cloud + 0.05 * rough + 0.15 * (tone2 - 0.5) * split, canvas.full(0.0), porous=0.05)
-    accent = ((inner > 0.68) & (inner < 0.76) & (split > 0.5)).float() * smoothstep(small.edge, 0.006, 0.007) * smoothstep(big.edge, 0.036, 0.037)
+    colour = ramp(
+        canvas,
+        look.dyed("#5c6268", "#7d848a", "#9aa0a4", "#b6babb"),
+        0.28 + 0.4 * tone + 0.3 * split * (tone2 - 0.5) + 0.08 * cloud,
+    )
+    surface = Surface(
+        canvas,
+        colour,
+        height,
+        0.42 + 0.1 * cloud + 0.05 * rough + 0.15 * (tone2 - 0.5) * split,
+        canvas.full(0.0),
+        porous=0.05,
+    )
+    accent = (
+        ((inner > 0.68) & (inner < 0.76) & (split > 0.5)).float()
+        * smoothstep(small.edge, 0.006, 0.007)
+        * smoothstep(big.edge, 0.036, 0.037)
+    )
     surface.paint(accent * 0.92, "#b0561c", 0.45)
-    dark = torch.maximum((inner < 0.16).float() * split * smoothstep(small.edge, 0.006, 0.007) * smoothstep(big.edge, 0.036, 0.037), inset)
+    dark = torch.maximum(
+        (inner < 0.16).float() * split * smoothstep(small.edge, 0.006, 0.007) * smoothstep(big.edge, 0.036, 0.037),
+        inset,
+    )
     surface.paint(dark * 0.9, "#2a2e33", 0.5, 0.6)
     surface.paint(vent, "#24272b", 0.55, 0.7)
     _bolts(canvas, surface, big.u, big.v, big.edge)
@@ -40,7 +67,11 @@ def scifi_panels(canvas: Canvas, look: Look) -> Surface:
     surface.paint(worn * 0.8, "#b9b7b3", 0.35, 1.0)
     grime = smoothstep(fbm(canvas, "runs", (2, 30), 4, 0.6) + 0.5 * blur(canvas, groove + line, 0.012), 0.25, 0.85)
     surface.tint((1.0 - 0.3 * grime) * (1.0 - 0.7 * groove) * (1.0 - 0.6 * line) * (1.0 + 0.04 * fine))
-    lamp = ((tone > 0.55) & (kind > 0.2)).float() * smoothstep((big.v - 0.5).abs(), 0.020, 0.014) * smoothstep((big.u - 0.5).abs(), 0.2, 0.196)
+    lamp = (
+        ((tone > 0.55) & (kind > 0.2)).float()
+        * smoothstep((big.v - 0.5).abs(), 0.020, 0.014)
+        * smoothstep((big.u - 0.5).abs(), 0.2, 0.196)
+    )
     surface.paint(lamp, "#bfe6ee", 0.3, 0.0)
     surface.emission = torch.stack((0.25 * lamp, 0.9 * lamp, 1.0 * lamp))
     return surface
@@ -65,7 +96,7 @@ def rubber(canvas: Canvas, look: Look) -> Surface:
     stud = smoothstep(far, 0.365, 0.315)
     rough, cloud, fine = fbm(canvas, "rough", 50, 4, 0.62), fbm(canvas, "cloud", 3, 5), grain(canvas, "fine", 340)
     height = 0.0018 * stud + 0.00004 * rough + 0.00004 * fine
-    colour = ramp(canvas, look.stops("#1e1e1f", "#2a2a2b", "#373738"), 0.4 + 0.25 * cloud + 0.16 * rough + 0.14 * stud)
+    colour = ramp(canvas, look.dyed("#1e1e1f", "#2a2a2b", "#373738"), 0.4 + 0.25 * cloud + 0.16 * rough + 0.14 * stud)
     surface = Surface(canvas, colour, height, 0.66 + 0.06 * rough - 0.06 * stud, porous=0.1)
     dust = smoothstep(blur(canvas, stud, 0.012) - stud + 0.4 * cloud + 0.2 * rough, 0.15, 0.7)
     surface.paint(dust * 0.4, "#7a7268", 0.9)
@@ -75,17 +106,26 @@ def rubber(canvas: Canvas, look: Look) -> Surface:
 
 
 def plastic(canvas: Canvas, look: Look) -> Surface:
-    """Moulded plastic: panels of fine spark-eroded grain between polished ribs, hairline scratches."""
-    cells = courses(canvas, "grip", 10, 4, shift=0.5, radius_m=0.0048)
-    field = smoothstep(cells.edge, 0.0016, 0.0030)
-    stipple = worley(canvas, "stipple", 120, 0.9)
-    fine, cloud, rough = grain(canvas, "fine", 360), fbm(canvas, "cloud", 3, 4), fbm(canvas, "rough", 60, 3)
-    bead = (1.0 - stipple.nearest * 1.25).clamp(min=0.0)
-    height = 0.0011 * smoothstep(cells.edge, 0.0010, 0.0046) + field * (0.00011 * bead + 0.00002 * rough)
-    colour = ramp(canvas, look.stops("#a8481c", "#c4592a", "#d66c3a"), 0.5 + 0.12 * cloud + 0.08 * field * bead)
-    surface = Surface(canvas, colour, height, 0.22 + 0.22 * field + 0.03 * cloud, porous=0.02)
-    marks = scratches(canvas, "marks", 160, 0.05, 0.0002)
-    surface.paint(marks * 0.25, "#e8a888", 0.5)
-    surface.tint((1.0 + 0.02 * fine) * (1.0 - 0.12 * specks(canvas, "dust", 90, 0.05, 0.3)))
-    surface.tint(1.0 - 0.25 * smoothstep(cells.edge, 0.0016, 0.0))
+    """Moulded grip: bands of small pyramids between smooth satin bands, hairline scratches, dulled tips."""
+    y, x = canvas.axes()
+    count = canvas.count(22)
+    a, b = torch.remainder((x + y) * count, 1.0) - 0.5, torch.remainder((x - y) * count, 1.0) - 0.5
+    unit = canvas.span_m / count * 0.7071
+    pyramid = (0.5 - torch.maximum(a.abs(), b.abs())).mul_(2.0)
+    place = torch.remainder(y * canvas.count(2), 1.0) + 0.0 * x
+    band = (0.5 - (place - 0.5).abs()) * canvas.span_m / canvas.count(2)
+    knurled = smoothstep(band, 0.0165, 0.0172)
+    rail = smoothstep((band - 0.0148).abs(), 0.0016, 0.0004)
+    fine, cloud, rough = grain(canvas, "fine", 360), fbm(canvas, "cloud", 3, 4), fbm(canvas, "rough", 90, 3)
+    tip = pyramid.clamp(max=0.72)
+    height = knurled * unit * 0.42 * tip + 0.0009 * rail + (1.0 - knurled) * (0.00002 * rough + 0.000014 * fine)
+    colour = ramp(canvas, look.dyed("#9c3f18", "#c25526", "#d4703f"), 0.48 + 0.12 * cloud + 0.04 * fine)
+    surface = Surface(canvas, colour, height, 0.34 + 0.03 * cloud - 0.08 * knurled, porous=0.02)
+    rubbed = smoothstep(tip, 0.66, 0.72) * knurled
+    surface.roughness = surface.roughness + 0.18 * rubbed
+    surface.paint(rubbed * 0.22, "#e6a684")
+    surface.tint(1.0 - 0.3 * knurled * smoothstep(tip, 0.2, 0.0))
+    marks = scratches(canvas, "marks", 140, 0.05, 0.0002)
+    surface.paint(marks * 0.25 * (1.0 - knurled), "#e8a888", 0.5)
+    surface.tint(1.0 - 0.12 * specks(canvas, "dust", 90, 0.05, 0.3))
     return surface

@@ -24,8 +24,11 @@ def ceramic_tiles(canvas: Canvas, look: Look) -> Surface:
     height += tile * (0.0012 * (cells.u - 0.5) * (tilt - 0.5) + 0.0012 * (cells.v - 0.5) * (lean - 0.5))
     height += tile * (0.00045 * cloud + 0.00008 * pool) + (1.0 - tile) * fine * 0.00012
     thin = smoothstep(edge, 0.006, 0.0015)
-    colour = ramp(canvas, look.stops("#2f6a62", "#4d8c80", "#6ba596", "#8fbcab", "#b4d0c0"),
-                  0.12 + 0.62 * tone + 0.22 * cloud + 0.12 * pool + 0.35 * thin)
+    colour = ramp(
+        canvas,
+        look.dyed("#2f6a62", "#4d8c80", "#6ba596", "#8fbcab", "#b4d0c0"),
+        0.12 + 0.62 * tone + 0.22 * cloud + 0.12 * pool + 0.35 * thin,
+    )
     surface = Surface(canvas, colour, height, 0.1 + 0.04 * cloud + 0.06 * thin, porous=0.05)
     craze, _ = cracks(canvas, "craze", 26, 0.0004, 0.3, 0.004)
     surface.tint(1.0 - 0.3 * craze * tile)
@@ -45,10 +48,13 @@ def terracotta_tiles(canvas: Canvas, look: Look) -> Surface:
     tile = smoothstep(edge, 0.0055, 0.0085)
     height = dome((edge - 0.005).clamp(min=0.0), 0.018) * (0.006 + 0.002 * (lift - 0.5)) + 0.0011 * cloud * tile
     height += 0.0003 * rough + (1.0 - tile) * 0.0003 * fine
-    pits = specks(canvas, "pits", 40, 0.25, 0.4) * tile
-    height -= pits * 0.0012
-    colour = ramp(canvas, look.stops("#7d3d24", "#a3552f", "#b96a3e", "#c88254", "#d4a27c"),
-                  0.16 + 0.42 * tone + 0.12 * hue + 0.34 * cloud + 0.06 * rough)
+    pits = torch.maximum(specks(canvas, "pits", 58, 0.08, 0.4), 0.7 * specks(canvas, "pores", 110, 0.1, 0.4)) * tile
+    height -= pits * 0.001
+    colour = ramp(
+        canvas,
+        look.stops("#7d3d24", "#a3552f", "#b96a3e", "#c88254", "#d4a27c"),
+        0.16 + 0.42 * tone + 0.12 * hue + 0.34 * cloud + 0.06 * rough,
+    )
     surface = Surface(canvas, colour, height, 0.62 + 0.16 * cloud + 0.05 * rough, porous=1.0)
     surface.tint(1.0 + 0.1 * fine - 0.35 * pits)
     flame = smoothstep(fbm(canvas, "flame", 3, 4) + 0.5 * (hue - 0.5), 0.25, 0.65)
@@ -61,11 +67,15 @@ def terracotta_tiles(canvas: Canvas, look: Look) -> Surface:
 def mosaic(canvas: Canvas, look: Look) -> Surface:
     """Small cut stones and glass in bands of colour, as on a Roman floor."""
     axes = warped_axes(canvas, "flow", 2, 0.022, 2)
-    cells = courses(canvas, "tesserae", 26, 26, shift=None, uneven_rows=0.3, uneven_columns=0.5, radius_m=0.0022, axes=axes)
+    cells = courses(
+        canvas, "tesserae", 26, 26, shift=None, uneven_rows=0.3, uneven_columns=0.5, radius_m=0.0022, axes=axes
+    )
     rough, fine = fbm(canvas, "rough", 40, 4), grain(canvas, "fine", 300)
     tone, pick, tilt = (cells.random(canvas, name) for name in ("tone", "pick", "tilt"))
     rows = canvas.count(26, 1)
-    band = torch.remainder(torch.div(cells.index, canvas.count(26), rounding_mode="floor").float() / rows * canvas.count(2), 1.0)
+    band = torch.remainder(
+        torch.div(cells.index, canvas.count(26), rounding_mode="floor").float() / rows * canvas.count(2), 1.0
+    )
     edge = cells.edge + 0.0004 * rough
     stone = smoothstep(edge, 0.0007, 0.0014)
     height = smoothstep(edge, 0.0004, 0.0024) * 0.0016 + stone * 0.0022 * (tilt - 0.5) * (cells.u - 0.5)
@@ -75,7 +85,10 @@ def mosaic(canvas: Canvas, look: Look) -> Surface:
     surface = Surface(canvas, sea, height, 0.28 + 0.3 * pick, porous=0.4)
     ivory = ramp(canvas, ("#b3a68a", "#cfc3a8", "#ddd5c0"), tone)
     surface.paint(smoothstep(wander, 0.40, 0.41) * smoothstep(wander, 0.81, 0.80), ivory)
-    surface.paint(smoothstep(wander, 0.53, 0.54) * smoothstep(wander, 0.69, 0.68), ramp(canvas, ("#8a3a26", "#b0603a", "#c4924a"), tone))
+    surface.paint(
+        smoothstep(wander, 0.53, 0.54) * smoothstep(wander, 0.69, 0.68),
+        ramp(canvas, ("#8a3a26", "#b0603a", "#c4924a"), tone),
+    )
     surface.tint(1.0 + 0.12 * fine + 0.1 * rough)
     surface.paint(1.0 - stone, ramp(canvas, ("#5d564b", "#837a6b"), 0.5 + 0.6 * fine), 0.94)
     return surface
@@ -90,8 +103,11 @@ def hexagons(canvas: Canvas, look: Look) -> Surface:
     tile = smoothstep(edge, 0.0012, 0.002)
     height = smoothstep(edge, 0.0008, 0.0046) * 0.0022 + tile * (0.0008 * (lift - 0.5) + 0.0002 * cloud)
     height += 0.00006 * fine
-    colour = ramp(canvas, look.stops("#30343b", "#566069", "#8d9498", "#c3c3bd", "#dcd8cd"),
-                  torch.round(pick * 4.0) / 4.0 + 0.07 * (tone - 0.5) + 0.05 * cloud)
+    colour = ramp(
+        canvas,
+        look.stops("#30343b", "#566069", "#8d9498", "#c3c3bd", "#dcd8cd"),
+        torch.round(pick * 4.0) / 4.0 + 0.07 * (tone - 0.5) + 0.05 * cloud,
+    )
     surface = Surface(canvas, colour, height, 0.46 + 0.14 * cloud, porous=0.6)
     surface.tint(1.0 + 0.09 * rough + 0.05 * fine)
     ring = smoothstep(edge, 0.013, 0.0138) * smoothstep(edge, 0.0182, 0.0174) * smoothstep(tone, 0.62, 0.66)
@@ -114,8 +130,11 @@ def roof_shingles(canvas: Canvas, look: Look) -> Surface:
     layers = (rough + tone * 3.0) * 3.0
     height += 0.0011 * (layers.floor() + smoothstep(layers - layers.floor(), 0.7, 1.0)) / 3.0 + 0.0005 * rough
     height -= gap * 0.008
-    colour = ramp(canvas, look.stops("#2f3439", "#454b50", "#565c60", "#6a6c6d", "#6b6259"),
-                  0.06 + 0.74 * tone + 0.16 * rough + 0.14 * cloud)
+    colour = ramp(
+        canvas,
+        look.stops("#2f3439", "#454b50", "#565c60", "#6a6c6d", "#6b6259"),
+        0.06 + 0.74 * tone + 0.16 * rough + 0.14 * cloud,
+    )
     surface = Surface(canvas, colour, height, 0.66 + 0.12 * rough, porous=0.6)
     surface.tint((1.0 + 0.14 * fine) * (1.0 - 0.45 * gap))
     surface.tint(1.0 - 0.4 * smoothstep(cells.v, 0.22, 0.0))

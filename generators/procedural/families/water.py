@@ -22,9 +22,12 @@ def snow(canvas: Canvas, look: Look) -> Surface:
     calm = smoothstep(fbm(canvas, "calm", 2.4, 2), -0.5, 0.4)
     height = 0.05 * drift + 0.0075 * ripple * calm + 0.0022 * lumps + 0.0005 * fine
     crystals = specks(canvas, "crystals", 190, 0.3, 0.4)
-    colour = ramp(canvas, look.stops("#bccbdc", "#d4dee9", "#e4eaf0", "#eff1f2"), 0.62 + 0.2 * drift + 0.12 * ripple + 0.12 * lumps)
-    surface = Surface(canvas, colour, height, 0.7 + 0.08 * fine - 0.4 * crystals * (crystals > 0.6), porous=0.3, ior=1.31)
-    return surface
+    colour = ramp(
+        canvas,
+        look.stops("#bccbdc", "#d4dee9", "#e4eaf0", "#eff1f2"),
+        0.62 + 0.2 * drift + 0.12 * ripple + 0.12 * lumps,
+    )
+    return Surface(canvas, colour, height, 0.7 + 0.08 * fine - 0.4 * crystals * (crystals > 0.6), porous=0.3, ior=1.31)
 
 
 def ice(canvas: Canvas, look: Look) -> Surface:
@@ -32,17 +35,27 @@ def ice(canvas: Canvas, look: Look) -> Surface:
     deep, cloud = fbm(canvas, "deep", 2.4, 5), fbm(canvas, "cloud", 4, 6, 0.55)
     colour = ramp(canvas, look.stops("#0f3346", "#1d5068", "#3f7a90", "#7aa9b8"), 0.34 + 0.42 * deep + 0.1 * cloud)
     surface = Surface(canvas, colour, 0.0006 * cloud, 0.09 + 0.05 * cloud, porous=0.05, ior=1.31)
-    for name, frequency, width, share, strength in (("broad", 3, 0.012, 0.75, 0.75), ("middle", 7, 0.006, 0.5, 0.5), ("hair", 15, 0.003, 0.4, 0.4)):
+    for name, frequency, width, share, strength in (
+        ("broad", 3, 0.012, 0.75, 0.75),
+        ("middle", 7, 0.006, 0.5, 0.5),
+        ("hair", 15, 0.003, 0.4, 0.4),
+    ):
         line, far = cracks(canvas, name, frequency, width, share, 0.028)
-        halo = smoothstep(far, 0.10 * 3 / frequency, 0.0) * smoothstep(line + fbm(canvas, f"{name}/halo", 9, 5, 0.6), 0.0, 1.0)
+        halo = smoothstep(far, 0.10 * 3 / frequency, 0.0) * smoothstep(
+            line + fbm(canvas, f"{name}/halo", 9, 5, 0.6), 0.0, 1.0
+        )
         surface.paint(0.3 * strength * halo, "#a9cdd6")
         surface.paint(strength * line, "#e2eff0", 0.3)
         surface.height -= 0.0012 * line * strength
     for layer, frequency in enumerate((24, 46)):
-        bubbles = specks(canvas, f"bubbles{layer}", frequency, 0.35, 0.42) * smoothstep(fbm(canvas, f"where{layer}", 3, 3), -0.1, 0.35)
+        bubbles = specks(canvas, f"bubbles{layer}", frequency, 0.35, 0.42) * smoothstep(
+            fbm(canvas, f"where{layer}", 3, 3), -0.1, 0.35
+        )
         surface.paint(bubbles * 0.55, "#cfe3e6")
-    rime = smoothstep(fbm(canvas, "rime", (5, 9), 6, 0.6), 0.22, 0.62)
-    surface.paint(rime * 0.6, "#e4ebee", 0.65, rise_m=0.0007)
+    rime = smoothstep(fbm(canvas, "rime", (3, 5), 6, 0.66), 0.1, 1.0) * smoothstep(
+        fbm(canvas, "blown", (30, 60), 4, 0.7), -0.4, 0.5
+    )
+    surface.paint(rime * 0.85, "#e4ebee", 0.65, rise_m=0.0007)
     return surface
 
 
@@ -52,15 +65,19 @@ def water(canvas: Canvas, look: Look) -> Surface:
     long = fbm(canvas, "long", (5, 3), 3, 0.5, "ridged")
     short = warp(canvas, fbm(canvas, "short", (12, 8), 4, 0.5, "ridged"), 0.02 * down, 0.02 * across)
     chop = spectral(canvas, "chop", 12, 90, 1.7)
-    height = 0.055 * long + 0.03 * short + 0.012 * chop
+    height = 0.06 * long + 0.022 * short + 0.006 * chop
     depth = fbm(canvas, "depth", 2, 4)
     axes = warped_axes(canvas, "bend", 6, 0.03, 2)
     light = worley(canvas, "light", 9, 0.95, axes)
     net = smoothstep(light.second - light.nearest, 0.22, 0.0)
-    colour = ramp(canvas, look.stops("#062433", "#0c3f50", "#1a6170", "#3d8a90"), 0.36 + 0.3 * depth + 0.1 * long + 0.22 * net * (0.6 + depth))
+    colour = ramp(
+        canvas,
+        look.stops("#062433", "#0c3f50", "#1a6170", "#3d8a90"),
+        0.36 + 0.3 * depth + 0.1 * long + 0.22 * net * (0.6 + depth),
+    )
     surface = Surface(canvas, colour, height, canvas.full(0.05), porous=0.0, ior=1.333)
-    foam = smoothstep(long + 0.5 * short, 0.98, 1.25) * smoothstep(fbm(canvas, "foam", 44, 4, 0.65), -0.2, 0.25)
-    surface.paint(foam * 0.8, "#dfe8e8", 0.6)
+    foam = smoothstep(long + 0.45 * short, 1.1, 1.5) * smoothstep(fbm(canvas, "foam", 60, 4, 0.7), -0.05, 0.4)
+    surface.paint(foam * 0.55, "#dfe8e8", 0.6)
     return surface
 
 
@@ -75,7 +92,9 @@ def lava(canvas: Canvas, look: Look) -> Surface:
     width = 0.03 + 0.035 * smoothstep(heat, -0.3, 0.6)
     edge = plates.edge + 0.02 * rough
     open_seam = smoothstep(edge / width, 1.0, 0.0)
-    fine_seam = smoothstep(small.edge + 0.008 * rough, 0.013, 0.0) * smoothstep(heat + 0.3 * small.random(canvas, "hot"), 0.05, 0.45)
+    fine_seam = smoothstep(small.edge + 0.008 * rough, 0.013, 0.0) * smoothstep(
+        heat + 0.3 * small.random(canvas, "hot"), 0.05, 0.45
+    )
     glow = torch.maximum(open_seam, 0.8 * fine_seam)
     crust = 1.0 - glow
     height = crust * (0.09 + 0.02 * rope + 0.02 * plates.random(canvas, "lift")) + 0.022 * rough * crust

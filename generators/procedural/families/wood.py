@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from generators.procedural.canvas import Canvas
-from generators.procedural.cells import Cells, voronoi
-from generators.procedural.details import cracks, scratches, specks
-from generators.procedural.fields import blur, fbm, grain, sample, smoothstep, warped_axes
+from generators.procedural.cells import voronoi
+from generators.procedural.details import scratches
+from generators.procedural.fields import fbm, grain, sample, smoothstep, warped_axes
 from generators.procedural.patterns import courses, herringbone, weave
 from generators.procedural.surface import Look, Surface, ramp
 
@@ -34,7 +34,7 @@ def figure(canvas: Canvas, name: str, rings: float = 26.0, flame: float = 5.0, k
     long = fbm(canvas, f"{name}/long", (2.4, 1), 3, 0.45)
     waver = fbm(canvas, f"{name}/waver", (9, 2), 3)
     place = y * canvas.count(rings) + flame * long + 0.35 * waver
-    side = canvas.count(knots ** 0.5) if knots else 0
+    side = canvas.count(knots**0.5) if knots else 0
     dark = canvas.full(0.0)
     if side:
         drawn = canvas.draw(f"{name}/knots/{side}", 3, side * side)
@@ -63,7 +63,9 @@ def planks(canvas: Canvas, look: Look) -> Surface:
     cloud, fine = fbm(canvas, "cloud", (7, 2), 4), grain(canvas, "fine", 340)
     edge = cells.edge + 0.0007 * wood.fibre
     board = smoothstep(edge, 0.0012, 0.0028)
-    height = smoothstep(edge, 0.0008, 0.006) * 0.006 + board * (0.002 * (lift - 0.5) - 0.0022 * (cells.v - 0.5).square() * 4.0)
+    height = smoothstep(edge, 0.0008, 0.006) * 0.006 + board * (
+        0.002 * (lift - 0.5) - 0.0022 * (cells.v - 0.5).square() * 4.0
+    )
     height += board * (-0.0007 * wood.pores + 0.0003 * wood.fibre + 0.0004 * wood.rings)
     shade = 0.1 + 0.36 * tone + 0.34 * wood.rings + 0.1 * cloud + 0.08 * wood.fibre + 0.2 * wood.pores
     colour = ramp(canvas, look.stops("#b08a5c", "#97714a", "#7c5837", "#5f402a", "#45301f"), shade)
@@ -104,7 +106,9 @@ def parquet(canvas: Canvas, look: Look) -> Surface:
     wood = figure(canvas, "figure", 34, 5.0, 2).cut(cells.v * block + first, cells.u * 2.0 * block + second)
     cloud, fine = fbm(canvas, "cloud", 3, 4), grain(canvas, "fine", 320)
     stave = smoothstep(cells.edge, 0.0004, 0.0011)
-    height = smoothstep(cells.edge, 0.0, 0.0018) * 0.0007 + 0.0004 * (tone - 0.5) * (cells.u - 0.5) - 0.00012 * wood.pores
+    height = (
+        smoothstep(cells.edge, 0.0, 0.0018) * 0.0007 + 0.0004 * (tone - 0.5) * (cells.u - 0.5) - 0.00012 * wood.pores
+    )
     shade = 0.06 + 0.46 * tone + 0.3 * wood.rings + 0.14 * wood.pores + 0.08 * wood.fibre
     colour = ramp(canvas, look.stops("#c3945e", "#ac7b47", "#8f6136", "#724a2a", "#56361f"), shade)
     surface = Surface(canvas, colour, height, 0.24 + 0.06 * cloud + 0.08 * wood.pores, porous=0.4)
@@ -129,8 +133,11 @@ def bark(canvas: Canvas, look: Look) -> Surface:
     surface = Surface(canvas, canvas.full(0.0)[None].expand(3, -1, -1), height, 0.9 + 0.05 * rough, porous=1.0)
     tone = plates.random(canvas, "tone")
     level = surface.level()
-    surface.colour = ramp(canvas, look.stops("#2a1c14", "#4a3425", "#665040", "#857262", "#968778"),
-                          0.02 + 0.78 * level + 0.16 * (tone - 0.5) + 0.12 * cloud + 0.1 * rough)
+    surface.colour = ramp(
+        canvas,
+        look.stops("#2a1c14", "#4a3425", "#665040", "#857262", "#968778"),
+        0.02 + 0.78 * level + 0.16 * (tone - 0.5) + 0.12 * cloud + 0.1 * rough,
+    )
     surface.tint(1.0 + 0.18 * fine + 0.12 * flake)
     lichen = smoothstep(fbm(canvas, "lichen", 9, 6, 0.62) + 0.5 * level, 0.62, 0.85)
     surface.paint(lichen * 0.5, ramp(canvas, ("#7d8568", "#a3a88c"), 0.5 + fine), 0.95, rise_m=0.0006)
@@ -139,12 +146,14 @@ def bark(canvas: Canvas, look: Look) -> Surface:
 
 def wicker(canvas: Canvas, look: Look) -> Surface:
     """Split cane woven over and under, shadowed gaps, fibres along each cane."""
-    cloth = weave(canvas, 14, 1, warped_axes(canvas, "shake", 14, 0.0012), 0.02)
+    cloth = weave(canvas, 12, 1, warped_axes(canvas, "shake", 14, 0.0012), 0.06)
     tone = canvas.draw("tone", cloth.count)[cloth.thread]
     cloud, fine = fbm(canvas, "cloud", 5, 4), grain(canvas, "fine", 300)
     along = torch.where(cloth.over, fbm(canvas, "upright", (6, 150), 3, 0.6), fbm(canvas, "level", (150, 6), 3, 0.6))
     height = 0.0042 * cloth.height + 0.0002 * along
-    colour = ramp(canvas, look.stops("#7a5228", "#a0733c", "#bd8f52", "#cfa768"), 0.2 + 0.5 * tone + 0.2 * along + 0.2 * cloud)
+    colour = ramp(
+        canvas, look.stops("#7a5228", "#a0733c", "#bd8f52", "#cfa768"), 0.2 + 0.5 * tone + 0.2 * along + 0.2 * cloud
+    )
     surface = Surface(canvas, colour, height, 0.5 + 0.1 * along, porous=0.7)
     deep = smoothstep(cloth.height, 0.62, 0.12)
     surface.tint((1.0 - 0.85 * deep) * (1.0 + 0.06 * fine))
@@ -166,11 +175,15 @@ def cork(canvas: Canvas, look: Look) -> Surface:
     seam = smoothstep(edge + 0.0003 * rough, 0.0011, 0.0001)
     void = smoothstep(fbm(canvas, "void", 44, 3, 0.6), 0.5, 0.66) * smoothstep(edge, 0.0022, 0.0006)
     height = 0.0004 * (tone - 0.5) - 0.0004 * seam - 0.0014 * void + 0.0002 * rough
-    colour = ramp(canvas, look.stops("#7c532f", "#a0713f", "#b98850", "#c99c66", "#d4ad7c"), 0.12 + 0.76 * tone + 0.16 * rough + 0.1 * cloud)
+    colour = ramp(
+        canvas,
+        look.stops("#7c532f", "#a0713f", "#b98850", "#c99c66", "#d4ad7c"),
+        0.12 + 0.76 * tone + 0.16 * rough + 0.1 * cloud,
+    )
     surface = Surface(canvas, colour, height, 0.84 + 0.06 * rough, porous=0.9)
     surface.tint((1.0 + 0.13 * fine) * (1.0 - 0.42 * seam) * (1.0 - 0.6 * void))
     dark = small.random(canvas, "bark") < 0.07
-    surface.paint(dark.float() * smoothstep(small.edge, 0.0, 0.0005) * 0.85, ramp(canvas, ("#3a2414", "#5b3a20"), 0.5 + rough))
+    surface.paint(
+        dark.float() * smoothstep(small.edge, 0.0, 0.0005) * 0.85, ramp(canvas, ("#3a2414", "#5b3a20"), 0.5 + rough)
+    )
     return surface
-
-
