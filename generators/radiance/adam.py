@@ -32,7 +32,7 @@ def _step(
                 values[i, j] -= rates[j] * m / (np.sqrt(v * correction) + epsilon)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rates:
     """Learning rates per group; `sh_rest` is that of all harmonics above degree 0."""
 

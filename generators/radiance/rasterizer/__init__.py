@@ -73,8 +73,12 @@ class Backend(Protocol):
 
     name: str
 
-    def project(self, parameters: Parameters, camera: Camera, rules: Rules) -> Projection:
-        """Where a cloud's splats fall in a picture."""
+    def project(self, parameters: Parameters, camera: Camera, rules: Rules, *, sound: bool = False) -> Projection:
+        """Where a cloud's splats fall in a picture.
+
+        Raises `ValueError` for parameters that are not finite or not of the right shape, unless they are said to be
+        `sound`, as those of a trainer are.
+        """
 
     def rasterize(
         self, projection: Projection, features: FloatArray, background: FloatArray, width: int, height: int

@@ -59,13 +59,10 @@ class NumbaBackend:
 
     name = "numba"
 
-    def project(self, parameters: Parameters, camera: Camera, rules: Rules) -> Projection:
-        """See `Backend.project`; raises `ValueError` for parameters that are not finite."""
-        parameters.check()
-        return self.project_unchecked(parameters, camera, rules)
-
-    def project_unchecked(self, parameters: Parameters, camera: Camera, rules: Rules) -> Projection:
-        """The same for parameters known to be sound, as those of a trainer are."""
+    def project(self, parameters: Parameters, camera: Camera, rules: Rules, *, sound: bool = False) -> Projection:
+        """See `Backend.project`."""
+        if not sound:
+            parameters.check()
         count = len(parameters)
         view, numbers = camera_numbers(camera, rules)
         out = Projection(

@@ -96,9 +96,10 @@ class GsplatBackend:
         colour = (colour + 0.5).clamp_min(0.0)
         return leaves, radii[0].float(), (xy[0], conic[0], opacity, colour, depth[0])
 
-    def project(self, parameters: Parameters, camera: Camera, rules: Rules) -> Projection:
-        """See `Backend.project`; raises `ValueError` for parameters that are not finite."""
-        parameters.check()
+    def project(self, parameters: Parameters, camera: Camera, rules: Rules, *, sound: bool = False) -> Projection:
+        """See `Backend.project`."""
+        if not sound:
+            parameters.check()
         with torch.no_grad():
             _, radii, values = self._project(parameters, camera, rules, grad=False)
         xy, conic, opacity, colour, depth = (value.cpu().numpy() for value in values)

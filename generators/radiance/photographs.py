@@ -1,0 +1,199 @@
+"""Decoding photographs for training: upright, undistorted, small, and only as large in memory as they must be."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.assets import FloatArray
+from generators.radiance.archive import CaptureError, Source, open_source
+from generators.radiance.cameras import Camera
+from generators.radiance.capture import Capture, Skipped
+from generators.radiance.lens import Lens, source_pixels
+from generators.radiance.rasterizer.kernels import kernel
+from generators.radiance.transforms_json import Listed, lens_from_json
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PIXELS_MAX = 200_000_000
+OVERSAMPLING = 2
+"""Undistortion reads a picture this many times larger than the result, so that it does not blur."""
+DECODERS = 2
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """One training view: `pixels` uint8 [3, H, W] sRGB; `alpha` uint8 [H, W] if it had any; `mask` bool [H, W],
+    false where nothing is known.
+    """
+
+    name: str
+    camera: Camera
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    mask: NDArray[np.bool_] | None = None
+
+
+def load_photographs(capture: Capture, *, longest_side_px: int) -> tuple[list[Photograph], list[Skipped]]:
+    """Decode every photograph of a capture to at most `longest_side_px`, and name those that cannot be read.
+
+    Raises `CaptureError` when fewer than 3 are left.
+    """
+    with open_source(capture.path) as source, ThreadPoolExecutor(DECODERS) as pool:
+        results = list(pool.map(lambda frame: _try(source, frame, longest_side_px), capture.frames))
+    photographs = [result for result in results if isinstance(result, Photograph)]
+    skipped = [result for result in results if isinstance(result, Skipped)]
+    if len(photographs) < 3:
+        raise CaptureError(
+            f"{len(photographs)} photographs can be decoded, at least 3 are needed. "
+            + "; ".join(f"{s.name}: {s.reason}" for s in skipped[:5])
+        )
+    return photographs, skipped
+
+
+def _try(source: Source, frame: Listed, longest_side_px: int) -> Photograph | Skipped:
+    try:
+        return _load(source, frame, longest_side_px)
+    except CaptureError as error:
+        return Skipped(frame.file, str(error))
+
+
+def _open(content: bytes, name: str) -> Image:
+    from PIL import Image as pillow
+    from PIL import UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+            image = pillow.open(io.BytesIO(content))
+    except (UnidentifiedImageError, pillow.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise CaptureError(f"not a readable picture: {error}") from error
+    if image.width * image.height > PIXELS_MAX:
+        raise CaptureError(
+            f"{name} has {image.width}×{image.height} pixels; the limit is {PIXELS_MAX // 10**6} million"
+        )
+    return image
+
+
+def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
+    image = _open(source.read(frame.file), frame.file)
+    orientation = int(image.getexif().get(_ORIENTATION, 1))
+    turned = orientation in (5, 6, 7, 8)
+    stated = frame.lens or lens_from_json(frame.intrinsics, 0, 0) if _states_size(frame) else None
+    # The poses may be meant for the stored or for the upright pixels; the stated size tells which.
+    upright = _is_upright(image.size, turned, None if stated is None else (stated.width, stated.height))
+    seen = image.size[::-1] if turned and upright else image.size
+    lens = stated or lens_from_json(frame.intrinsics, *seen)
+    if abs(seen[0] * lens.height - seen[1] * lens.width) > 0.02 * seen[0] * lens.height:
+        raise CaptureError(f"is {seen[0]}×{seen[1]}, but its camera {lens.width}×{lens.height}: another shape")
+    scale = min(1.0, longest_side_px / max(seen))
+    width, height = max(1, round(seen[0] * scale)), max(1, round(seen[1] * scale))
+    factor = 1 if lens.straight else OVERSAMPLING
+    pixels = _decoded(image, orientation if upright else 1, (width * factor, height * factor))
+    alpha: NDArray[np.uint8] | None = pixels[3].copy() if len(pixels) == 4 else None
+    mask = _mask(source, frame, orientation if upright else 1, (width, height))
+    if not lens.straight:
+        pixels, known = undistorted(pixels, lens, width, height)
+        alpha = pixels[3].copy() if len(pixels) == 4 else None
+        mask = known if mask is None else mask & known
+    matrix = np.linalg.inv(frame.world_from_camera)
+    camera = Camera(matrix, lens.fx, lens.fy, lens.cx, lens.cy, lens.width, lens.height).resized(width, height)
+    return Photograph(
+        name=frame.file,
+        camera=camera,
+        pixels=np.ascontiguousarray(pixels[:3]),
+        alpha=None if alpha is None or (alpha == 255).all() else alpha,
+        mask=None if mask is None or mask.all() else mask,
+    )
+
+
+def _states_size(frame: Listed) -> bool:
+    return frame.lens is not None or ("w" in frame.intrinsics and "h" in frame.intrinsics)
+
+
+def _is_upright(stored: tuple[int, int], turned: bool, stated: tuple[int, int] | None) -> bool:
+    """Whether EXIF's orientation is to be applied: always when no size is stated, else if it makes the shape fit."""
+    if stated is None or not turned:
+        return stated is None or not turned
+    return (stored[1] > stored[0]) == (stated[0] > stated[1]) and stored[0] != stored[1]
+
+
+def _decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Pixels uint8 [3 or 4, H, W] of an image turned by `orientation` and resized to (width, height)."""
+    from PIL import Image as pillow
+
+    turn = {
+        2: [pillow.Transpose.FLIP_LEFT_RIGHT],
+        3: [pillow.Transpose.ROTATE_180],
+        4: [pillow.Transpose.FLIP_TOP_BOTTOM],
+        5: [pillow.Transpose.TRANSPOSE],
+        6: [pillow.Transpose.ROTATE_270],
+        7: [pillow.Transpose.TRANSVERSE],
+        8: [pillow.Transpose.ROTATE_90],
+    }.get(orientation, [])
+    stored = size[::-1] if orientation in (5, 6, 7, 8) else size
+    try:
+        image.draft("RGB", stored)  # JPEG can be decoded at an eighth of its size for an eighth of the time
+        has_alpha = "A" in image.getbands() or "transparency" in image.info
+        small = image.convert("RGBA" if has_alpha else "RGB")
+    except (OSError, ValueError, SyntaxError, IndexError) as error:
+        raise CaptureError(f"is damaged: {error}") from error
+    if small.size != stored:
+        small = small.resize(stored, pillow.Resampling.LANCZOS, reducing_gap=3.0)
+    for method in turn:
+        small = small.transpose(method)
+    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
+
+
+def _mask(source: Source, frame: Listed, orientation: int, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """The capture's own mask, true where the photograph counts; in instant-ngp and nerfstudio black is ignored."""
+    if frame.mask is None:
+        return None
+    pixels = _decoded(_open(source.read(frame.mask), frame.mask), orientation, size)
+    mask: NDArray[np.bool_] = pixels[:3].max(0) >= 128
+    return mask
+
+
+@kernel
+def _resample(pixels: NDArray[np.uint8], u: FloatArray, v: FloatArray, out: FloatArray, known: Any) -> None:
+    """Fill `out` [C, H, W] with `pixels` [C, h, w] read bilinearly at (u, v), in pixels of the source."""
+    channels, rows, columns = pixels.shape
+    for y in range(u.shape[0]):
+        for x in range(u.shape[1]):
+            s, t = u[y, x] - np.float32(0.5), v[y, x] - np.float32(0.5)
+            known[y, x] = -0.5 <= s <= columns - 0.5 and -0.5 <= t <= rows - 0.5
+            s, t = min(max(s, np.float32(0)), np.float32(columns - 1)), min(max(t, np.float32(0)), np.float32(rows - 1))
+            left, top = min(int(s), max(columns - 2, 0)), min(int(t), max(rows - 2, 0))
+            right, low = min(left + 1, columns - 1), min(top + 1, rows - 1)
+            a, b = s - np.float32(left), t - np.float32(top)
+            for c in range(channels):
+                upper = pixels[c, top, left] * (1 - a) + pixels[c, top, right] * a
+                lower = pixels[c, low, left] * (1 - a) + pixels[c, low, right] * a
+                out[c, y, x] = upper * (1 - b) + lower * b
+
+
+def undistorted(
+    pixels: NDArray[np.uint8], lens: Lens, width: int, height: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The straight picture uint8 [C, height, width] of a bent one of twice that size, and where it is known."""
+    n = OVERSAMPLING
+    u, v = source_pixels(lens, width * n, height * n)
+    out = np.empty((len(pixels), height * n, width * n), np.float32)
+    known = np.empty((height * n, width * n), np.bool_)
+    _resample(pixels, u, v, out, known)
+    mean = out.reshape(len(pixels), height, n, width, n).mean((2, 4))
+    return (mean + 0.5).astype(np.uint8), known.reshape(height, n, width, n).all((1, 3))
+
+
+def held_out(count: int, every: int) -> Iterator[bool]:
+    """Which of `count` views are kept from training: each `every`-th, the first included; none when it is 0."""
+    return (every > 0 and index % every == 0 for index in range(count))

@@ -1,0 +1,294 @@
+"""Training a splat cloud on posed photographs: one object that takes steps, renders, saves itself and resumes.
+
+The scene is centred on what the cameras look at and scaled so that they stand about 1 from it; results are given
+back in the photographs' own world. On CPU the same photographs, settings and seed give the same cloud, whatever
+the number of threads, and a resumed run goes on as if it had never been interrupted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.assets import FloatArray, Splats
+from generators.radiance.adam import Adam, Rates
+from generators.radiance.cameras import Camera
+from generators.radiance.colmap import Points
+from generators.radiance.exposure import Exposure
+from generators.radiance.losses import WINDOW_PX, photometric, psnr
+from generators.radiance.parameters import Parameters, to_splats
+from generators.radiance.photographs import Photograph
+from generators.radiance.rasterizer import Backend, Rules, backend_for
+from generators.radiance.seeding import seed_cloud
+from generators.radiance.stereo import focus
+from generators.radiance.strategy import Default, Mcmc, Strategy
+
+PARTS = ("render", "loss", "backward", "optimise")
+
+
+class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a training run depends on besides its photographs."""
+
+    iterations: int = 3000
+    splats_max: int = 60_000
+    sh_degree: int = 2
+    sh_every: float = 0.12
+    """Share of the run after which one more degree of harmonics comes into use."""
+    strategy: Literal["mcmc", "default"] = "mcmc"
+    refine_every: int = 50
+    refine_from: float = 0.03
+    refine_until: float = 0.8
+    coarse_until: float = 0.25
+    """Share of the run that is spent on pictures of half the size; 0 for none."""
+    ssim_weight: float = 0.2
+    antialiased: bool = False
+    background: Literal["black", "white", "random"] = "black"
+    exposure: bool = False
+    """Fit one gain and one offset a channel to each photograph."""
+    rates: Rates = Rates()
+    decay: float = 0.01
+    """By how much the positions' learning rate has fallen at the end."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A photograph made ready at one size: `target` float32 [3, H, W]; `mask` as in `Photograph`."""
+
+    camera: Camera
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None
+    mask: NDArray[np.bool_] | None
+
+    def target(self, background: FloatArray) -> FloatArray:
+        """The picture to be matched, over `background` [3] where the photograph is transparent."""
+        colour = self.pixels.astype(np.float32) * np.float32(1 / 255)
+        if self.alpha is None:
+            return colour
+        alpha = self.alpha.astype(np.float32) * np.float32(1 / 255)
+        return np.ascontiguousarray(colour * alpha + (1 - alpha) * background[:, None, None])
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step did; `seconds` by part of `PARTS`."""
+
+    step: int
+    loss: float
+    splats: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Mean over views of peak signal-to-noise ratio in dB and structural similarity."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True, eq=False)
+class Normalisation:
+    """`scene = (world - centre) / scale`."""
+
+    centre: NDArray[np.float64]
+    scale: float
+
+    def camera(self, camera: Camera) -> Camera:
+        """The camera as it stands in the normalised scene."""
+        matrix = camera.camera_from_world.copy()
+        matrix[:3, 3] = (matrix[:3, :3] @ self.centre + matrix[:3, 3]) / self.scale
+        return replace(camera, camera_from_world=matrix)
+
+    def to_world(self, parameters: Parameters) -> Parameters:
+        """A copy of scene parameters in world units; harmonics and rotations stay as they are."""
+        world = parameters.take(np.arange(len(parameters)))
+        world.positions = (parameters.positions * self.scale + self.centre).astype(np.float32)
+        world.log_scales = parameters.log_scales + np.float32(np.log(self.scale))
+        return world
+
+
+def normalisation(cameras: Sequence[Camera]) -> Normalisation:
+    """Centre on the cameras' focus, scale to their mean distance from it."""
+    centre = focus(list(cameras))
+    distance = float(np.mean([np.linalg.norm(camera.position - centre) for camera in cameras]))
+    return Normalisation(centre, max(distance, 1e-9))
+
+
+def halved(photograph: Photograph) -> Photograph:
+    """The photograph at half its size, edges cut to an even number of pixels."""
+    _, height, width = photograph.pixels.shape
+    rows, columns = height // 2, width // 2
+
+    def mean(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        cut = values[..., : 2 * rows, : 2 * columns].astype(np.float32)
+        return (cut.reshape(*values.shape[:-2], rows, 2, columns, 2).mean((-3, -1)) + 0.5).astype(np.uint8)
+
+    camera = replace(photograph.camera, width=2 * columns, height=2 * rows).resized(columns, rows)
+    mask = photograph.mask
+    if mask is not None:
+        mask = mask[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).all((1, 3))
+    alpha = None if photograph.alpha is None else mean(photograph.alpha)
+    return Photograph(photograph.name, camera, mean(photograph.pixels), alpha, mask)
+
+
+class Trainer:
+    """A cloud on its way; iterate over it, or call `step`, until `done`."""
+
+    def __init__(
+        self,
+        photographs: Sequence[Photograph],
+        settings: TrainerSettings,
+        *,
+        points: Points | None = None,
+        initial: Parameters | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Prepare views and seeds; `initial` in normalised units replaces the seeding."""
+        if not photographs:
+            raise ValueError("a trainer needs at least one photograph")
+        self.settings = settings
+        self.backend: Backend = backend_for(device)
+        self.normalisation = normalisation([photograph.camera for photograph in photographs])
+        scene = [replace(p, camera=self.normalisation.camera(p.camera)) for p in photographs]
+        self._fine = [View(p.camera, p.pixels, p.alpha, p.mask) for p in scene]
+        small = [halved(p) for p in scene] if settings.coarse_until > 0 else []
+        usable = all(min(p.pixels.shape[1:]) > WINDOW_PX for p in small)
+        self._coarse = [View(p.camera, p.pixels, p.alpha, p.mask) for p in small] if usable else []
+        self.rng = np.random.default_rng(settings.seed)
+        if initial is None:
+            if points is not None:
+                moved = (points.positions - self.normalisation.centre) / self.normalisation.scale
+                points = replace(points, positions=moved.astype(np.float32))
+            initial = seed_cloud(
+                scene,
+                count=settings.splats_max,
+                sh_count=(settings.sh_degree + 1) ** 2,
+                rng=self.rng,
+                points=points,
+            )
+        self.parameters = initial
+        self.adam = Adam.fresh(initial)
+        self.exposure = Exposure.neutral(len(photographs)) if settings.exposure else None
+        self.iteration = 0
+        self._order: list[int] = []
+        self._stopped = False
+        self._strategy: Strategy = (
+            Mcmc(settings.splats_max, seed=settings.seed)
+            if settings.strategy == "mcmc"
+            else Default(settings.splats_max)
+        )
+
+    # -- progress --------------------------------------------------------------------------------------------------
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is behind, 0..1."""
+        return min(1.0, self.iteration / max(self.settings.iterations, 1))
+
+    @property
+    def done(self) -> bool:
+        """Whether all iterations were made or `stop_early` was called."""
+        return self._stopped or self.iteration >= self.settings.iterations
+
+    def stop_early(self) -> None:
+        """Call the cloud good enough: no further step is taken, everything else still works."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[Report]:
+        while not self.done:
+            yield self.step()
+
+    # -- one step --------------------------------------------------------------------------------------------------
+
+    def rules(self) -> Rules:
+        """How the cloud is drawn at this point of the run."""
+        every = max(self.settings.sh_every, 1e-9)
+        degree = min(self.settings.sh_degree, int(self.fraction / every))
+        return Rules(antialiased=self.settings.antialiased, sh_count=(degree + 1) ** 2)
+
+    def rates(self) -> Rates:
+        """Learning rates at this point of the run."""
+        rates = self.settings.rates
+        return replace(rates, positions=rates.positions * self.settings.decay**self.fraction)
+
+    def _background(self) -> FloatArray:
+        if self.settings.background == "random":
+            return self.rng.random(3, np.float32)
+        return np.full(3, 1.0 if self.settings.background == "white" else 0.0, np.float32)
+
+    def _next_view(self) -> int:
+        """Every view once in random order, then anew."""
+        if not self._order:
+            self._order = self.rng.permutation(len(self._fine)).tolist()
+        return self._order.pop()
+
+    def step(self) -> Report:
+        """Render one view, compare, and move the splats; refine the cloud when its time has come."""
+        clock = [time.perf_counter()]
+        index, rules, background = self._next_view(), self.rules(), self._background()
+        coarse = self._coarse and self.fraction < self.settings.coarse_until
+        view = (self._coarse if coarse else self._fine)[index]
+        width, height = view.camera.width, view.camera.height
+        projection = self.backend.project(self.parameters, view.camera, rules, sound=True)
+        raster = self.backend.rasterize(projection, projection.colour, background, width, height)
+        clock.append(time.perf_counter())
+        seen = raster.image if self.exposure is None else self.exposure.applied(index, raster.image)
+        compared = photometric(seen, view.target(background), ssim_weight=self.settings.ssim_weight, mask=view.mask)
+        grad_image = compared.gradient
+        if self.exposure is not None:
+            grad_image = self.exposure.step(index, raster.image, grad_image)
+        clock.append(time.perf_counter())
+        flat = self.backend.rasterize_backward(raster, grad_image)
+        gradients = self.backend.project_backward(self.parameters, view.camera, rules, projection, flat)
+        clock.append(time.perf_counter())
+        self._strategy.observe(projection, flat, width, height)
+        self._strategy.regularise(self.parameters, gradients)
+        rates = self.rates()
+        self.adam.step(self.parameters, gradients, rates)
+        self.iteration += 1
+        self._strategy.disturb(self.parameters, rates.positions, self.iteration)
+        if self._refines_now():
+            self.parameters = self._strategy.refine(self.parameters, self.adam, self.rng)
+        clock.append(time.perf_counter())
+        seconds = dict(zip(PARTS, np.diff(clock).tolist(), strict=True))
+        return Report(self.iteration, compared.loss, len(self.parameters), seconds)
+
+    def _refines_now(self) -> bool:
+        s = self.settings
+        return self.iteration % s.refine_every == 0 and s.refine_from <= self.fraction <= s.refine_until
+
+    # -- results ---------------------------------------------------------------------------------------------------
+
+    def render(self, camera: Camera, *, background: FloatArray | None = None) -> FloatArray:
+        """The cloud as a camera in world units sees it, float32 [3, H, W] in display-referred colour."""
+        inside = self.normalisation.camera(camera)
+        projection = self.backend.project(self.parameters, inside, self.rules(), sound=True)
+        ground = np.full(3, 1.0 if self.settings.background == "white" else 0.0, np.float32)
+        return self.backend.rasterize(
+            projection, projection.colour, ground if background is None else background, camera.width, camera.height
+        ).image
+
+    def evaluate(self, photographs: Sequence[Photograph]) -> Quality:
+        """How well views, best such as were not trained on, are reproduced."""
+        black = np.zeros(3, np.float32)
+        scores = []
+        for photograph in photographs:
+            image = self.render(photograph.camera, background=black)
+            target = View(photograph.camera, photograph.pixels, photograph.alpha, None).target(black)
+            if photograph.mask is not None:
+                image = np.where(photograph.mask, image, target)
+            similarity = photometric(np.clip(image, 0, 1), target).ssim
+            scores.append((psnr(image, target), similarity))
+        mean = np.mean(scores, axis=0)
+        return Quality(float(mean[0]), float(mean[1]))
+
+    def splats(self, name: str = "") -> Splats:
+        """The cloud in the photographs' world, as a neutral asset."""
+        return to_splats(self.normalisation.to_world(self.parameters), name=name)

@@ -1,0 +1,137 @@
+"""`transforms.json` as written for instant-ngp, nerfstudio and the NeRF synthetic scenes.
+
+Poses are camera-to-world in OpenGL's camera axes (+X right, +Y up, looking along -Z), in a world whose +Z is up.
+Intrinsics may stand once for all or in each frame, as focal lengths or as angles; a file's extension may be missing.
+`applied_transform` says what nerfstudio had already done to the poses and is kept, not undone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.radiance.archive import CaptureError, clean_name
+from generators.radiance.lens import Lens
+
+EXTENSIONS = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp")
+RADIAL = ("k1", "k2", "k3", "k4")
+FRAMES_MAX = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """One line of a capture's list: which file, how it was seen, and through what lens.
+
+    `world_from_camera` float64 [4, 4] in the file's own world but with the camera axes of OpenCV. `lens` is a
+    function of the photograph's size, because some files leave the size to be looked up.
+    """
+
+    file: str
+    world_from_camera: NDArray[np.float64]
+    intrinsics: dict[str, Any] = field(default_factory=dict)
+    mask: str | None = None
+    lens: Lens | None = None
+
+
+def lens_from_json(values: dict[str, Any], width: int, height: int) -> Lens:
+    """The lens that a frame's numbers describe, for a photograph whose true size is `width` × `height`."""
+    w, h = _number(values, "w", width), _number(values, "h", height)
+    fx = values.get("fl_x") or _focal(values.get("camera_angle_x"), w)
+    fy = values.get("fl_y") or _focal(values.get("camera_angle_y"), h)
+    if not fx and not fy:
+        raise CaptureError("neither a focal length (fl_x) nor a field of view (camera_angle_x) is given")
+    model = str(values.get("camera_model", "OPENCV"))
+    if model not in ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "OPENCV_FISHEYE"):
+        raise CaptureError(f"camera_model {model} is not known; expected a pinhole, OPENCV or OPENCV_FISHEYE")
+    lens = Lens(
+        fx=float(fx or fy),
+        fy=float(fy or fx),
+        cx=_number(values, "cx", w / 2),
+        cy=_number(values, "cy", h / 2),
+        width=round(w),
+        height=round(h),
+        radial=tuple(_number(values, key, 0.0) for key in RADIAL),
+        tangential=(_number(values, "p1", 0.0), _number(values, "p2", 0.0)),
+        fisheye=model == "OPENCV_FISHEYE" or bool(values.get("is_fisheye")),
+    )
+    if not lens.fisheye and lens.radial[3]:
+        raise CaptureError("k4 is given without camera_model OPENCV_FISHEYE; what it means cannot be known")
+    if min(lens.fx, lens.fy, lens.width, lens.height) <= 0:
+        raise CaptureError(f"focal length {lens.fx:g} and size {lens.width}×{lens.height} must be positive")
+    return lens
+
+
+def _focal(angle: Any, side: float) -> float | None:
+    return None if angle is None else 0.5 * side / math.tan(0.5 * float(angle))
+
+
+def _number(values: dict[str, Any], key: str, default: float) -> float:
+    value = values.get(key)
+    if value is None:
+        return float(default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise CaptureError(f"{key}: expected a finite number, got {value!r}")
+    return float(value)
+
+
+def _matrix(rows: Any, where: str) -> NDArray[np.float64]:
+    try:
+        matrix = np.array(rows, np.float64)
+    except (TypeError, ValueError) as error:
+        raise CaptureError(f"{where}: expected 3×4 or 4×4 numbers") from error
+    if matrix.shape == (3, 4):
+        matrix = np.vstack([matrix, [0, 0, 0, 1]])
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise CaptureError(f"{where}: expected 3×4 or 4×4 finite numbers, got shape {list(matrix.shape)}")
+    return matrix
+
+
+def rigid(matrix: NDArray[np.float64], where: str) -> NDArray[np.float64]:
+    """The nearest rigid motion, or `CaptureError` where the matrix mirrors, shears or is empty."""
+    left, sizes, right = np.linalg.svd(matrix[:3, :3])
+    if sizes[2] < 0.5 * sizes[0] or np.linalg.det(matrix[:3, :3]) <= 0:
+        raise CaptureError(f"{where}: the rotation part mirrors or shears (singular values {sizes.round(3).tolist()})")
+    result = matrix.copy()
+    result[:3, :3] = left @ right
+    return result
+
+
+def parse(content: bytes, name: str) -> tuple[list[Listed], NDArray[np.float64] | None]:
+    """The frames that a transforms.json lists, and its `applied_transform` float64 [4, 4] when it has one.
+
+    Raises `CaptureError` that names the frame and the field.
+    """
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise CaptureError(f"{name} is not JSON: {error}") from error
+    frames = document.get("frames") if isinstance(document, dict) else None
+    if not isinstance(frames, list) or not frames:
+        raise CaptureError(f"{name} lists no frames")
+    if len(frames) > FRAMES_MAX:
+        raise CaptureError(f"{name} lists {len(frames)} frames; at most {FRAMES_MAX} are read")
+    applied = document.get("applied_transform")
+    shared = {key: value for key, value in document.items() if key != "frames"}
+    return list(_listed(frames, shared, name)), None if applied is None else _matrix(applied, "applied_transform")
+
+
+def _listed(frames: list[Any], shared: dict[str, Any], name: str) -> Iterator[Listed]:
+    flip = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL's camera axes to OpenCV's
+    for index, frame in enumerate(frames):
+        where = f"{name} frame {index}"
+        if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
+            raise CaptureError(f"{where}: expected an object with file_path")
+        pose = rigid(_matrix(frame.get("transform_matrix"), f"{where} transform_matrix"), where)
+        mask = frame.get("mask_path")
+        yield Listed(
+            file=clean_name(frame["file_path"]),
+            world_from_camera=pose @ flip,
+            intrinsics={**shared, **frame},
+            mask=clean_name(mask) if isinstance(mask, str) else None,
+        )
