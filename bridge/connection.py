@@ -16,6 +16,7 @@ from bridge import wire
 from bridge.delivery import Delivered, Delivery
 from bridge.errors import LimitError, ProtocolMismatch, WireError
 from bridge.messages import BridgeMessage
+from bridge.metrics import Counters
 from bridge.outbox import Outbox, OutboxFull
 from bridge.refusals import refusal
 from bridge.session import Action, Close, Fetch, House, JobBook, Keep, Offered, Opened, Send, Session, State, Stop, Take
@@ -78,6 +79,7 @@ class Services:
     delivery: Delivery
     uploads: Uploads
     registry: Registry
+    counters: Counters
 
 
 class Connection:
@@ -150,7 +152,9 @@ class Connection:
             except Exception:  # the ledger cannot be read: the client comes back later
                 log.exception("events could not be read")
                 self._break("events could not be read")
+        sent_bytes = self.outbox.credit.sent_bytes
         frame = self.outbox.take(now) if not self.closing else self.outbox.take_control()
+        self._services.counters.asset_bytes_sent_total += self.outbox.credit.sent_bytes - sent_bytes
         if self.outbox.has_room:
             self._room.set()
         self._read_ahead()
@@ -318,7 +322,9 @@ class Connection:
             try:
                 if isinstance(action, Offered):
                     self._put(await uploads.offer(self, action.offer))
-                elif (state := await uploads.keep(self, action.chunk, action.data)) is not None:
+                    continue
+                self._services.counters.upload_bytes_total += len(action.data)
+                if (state := await uploads.keep(self, action.chunk, action.data)) is not None:
                     self._put(state)
             except Exception as error:  # told to the client, whatever it is
                 self._put(refusal(error, request_id=name))

@@ -85,8 +85,8 @@ class Server:
         self._sockets: WeakSet[ServerConnection] = WeakSet()
         """All that are connected, those included whose handshake is not over."""
 
-    async def start(self, address: str, port: int, tls: ssl.SSLContext | None) -> int:
-        """Listen, and return the port. Raises `OSError` when the address is taken."""
+    async def bind(self, address: str, port: int, tls: ssl.SSLContext | None) -> int:
+        """Take the address, and return the port; nobody is answered yet. Raises `OSError` when it is taken."""
         self._server = await serve(
             self._handle,
             address,
@@ -108,8 +108,11 @@ class Server:
         )
         bound = int(next(iter(self._server.sockets)).getsockname()[1])
         self._gate = self._make_gate(bound)
-        await self._server.start_serving()
         return bound
+
+    async def begin(self) -> None:
+        """Answer from now on."""
+        await self._server.start_serving()
 
     async def stop(self, reason: str, grace_secs: float) -> None:
         """Tell every client, send what is queued for it, and close."""

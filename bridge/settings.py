@@ -6,7 +6,7 @@ import ipaddress
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -143,6 +143,17 @@ def checked(values: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """The values of `NAME=VALUE` texts from a command line. Raises `SettingsError`."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"expected NAME=VALUE, got {text!r}")
+        found[name] = _value(name, value, name)
+    return found
+
+
 def _check_remote(settings: Settings) -> None:
     if not settings.allow_remote:
         raise SettingsError(
@@ -170,18 +181,22 @@ def _from_file(file: Path | None, environment: Mapping[str, str]) -> dict[str, A
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    hints = get_type_hints(Settings)
     found: dict[str, Any] = {}
     for variable, text in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in (RUNTIME_DIR_VARIABLE, CONFIG_VARIABLE):
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-        if name not in hints:
+        if name not in Settings.__struct_fields__:
             near = get_close_matches(name, Settings.__struct_fields__, 1)
             remedy = f"did you mean {ENVIRONMENT_PREFIX}{near[0].upper()}?" if near else "unset it"
             raise SettingsError(f"the environment variable {variable} is no setting", remedy=remedy)
-        found[name] = text if hints[name] is str else _parsed(variable, text)
+        found[name] = _value(name, text, variable)
     return found
+
+
+def _value(name: str, text: str, said: str) -> Any:
+    """The value that `text` means for the setting `name`."""
+    return text if get_type_hints(Settings).get(name) is str else _parsed(said, text)
 
 
 def _parsed(variable: str, text: str) -> Any:

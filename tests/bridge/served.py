@@ -40,7 +40,7 @@ class Served:
         self.exporter = ExportProcess(timeout_secs=60.0)
         self.delivery = Delivery(self.store, self.exporter, self.counters, version="test")
         self.uploads = Uploads(self.store, file_bytes=1 << 30, pending_bytes=1 << 30)
-        self.services = Services(self.jobs, self.house, self.delivery, self.uploads, self.registry)
+        self.services = Services(self.jobs, self.house, self.delivery, self.uploads, self.registry, self.counters)
         self.jobs.listener = self.registry.tell
         self.port = 0
         self.server = Server(
@@ -70,7 +70,8 @@ class Served:
 @asynccontextmanager
 async def served(root: Path, **options: Any) -> AsyncIterator[Served]:
     one = Served(root, **options)
-    one.port = await one.server.start("127.0.0.1", 0, None)
+    one.port = await one.server.bind("127.0.0.1", 0, None)
+    await one.server.begin()
     try:
         yield one
     finally:
