@@ -29,7 +29,7 @@ ROUGHNESS_MIN = 0.02
 
 @dataclass(frozen=True)
 class Plan:
-    """A request settled: which family, how it looks, what is done to it; `scale` is of features, `tile_m` of the tile."""
+    """A request settled: family, look, effects by name; `scale` is of features, `tile_m` of the tile."""
 
     family: str
     look: Look

@@ -231,7 +231,7 @@ class _Reader:
                 return
         if self.unknown:
             words = sorted(word for word in FAMILY_WORDS if " " not in word)
-            near = difflib.get_close_matches(self.unknown[-1], words, n=1, cutoff=0.45)
+            near = difflib.get_close_matches(self.unknown[-1], words, n=1, cutoff=0.72)
             reading.family = FAMILY_WORDS[near[0]] if near else DEFAULT_FAMILY
             title = BY_NAME[reading.family].title.lower()
             reading.notes.append(f"I do not know {_quoted(self.unknown)}; made {title}, the nearest I know.")
