@@ -12,7 +12,7 @@ import msgspec
 from bridge import errors
 from bridge.messages import JobSubmit
 from bridge.provenance import work_key
-from bridge.records import JobRecord, Step
+from bridge.records import JobRecord, PlanStep
 from bridge.store import Store
 from engines.kinds import Kind
 from generators import errors as catalog_errors
@@ -65,7 +65,7 @@ def accepted_record(
         fingerprint=fingerprint(request),
         generator=spec.id,
         version=spec.version,
-        plan=(Step(generator=spec.id, version=spec.version),),
+        plan=(PlanStep(generator=spec.id, version=spec.version),),
         params=params,
         inputs=inputs,
         seed=seed,

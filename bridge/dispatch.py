@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bridge import errors
@@ -55,6 +56,8 @@ class Dispatcher:
         self._on_running_changed = on_running_changed
         self._parked: dict[str, list[str]] = {}
         """Jobs that wait for a running one to do the very same work, by key."""
+        self._spools: list[Path] = []
+        """Folders of earlier runs, with nothing but empty folders in them."""
         self._stopped = True
         self._due = False
 
@@ -145,7 +148,7 @@ class Dispatcher:
         if not record.fresh and self._joined(record, key):
             return False
         run_number = self._supervisor.next_run()
-        spool = self._store.root / "spool" / f"run{run_number}"
+        spool = self._spools.pop() if self._spools else self._store.root / "spool" / f"run{run_number}"
         started = JobStarted(seq=0, job_id=record.job_id, time=0, attempt=record.attempts + 1, device=device.name)
         self._commit(
             record, [started], state=JobState.RUNNING, attempts=record.attempts + 1, key=key, version=spec.version,
@@ -154,6 +157,7 @@ class Dispatcher:
         run = JobRun(
             record, ledger=self._ledger, store=self._store, tell=self._tell, spool=spool, attempts=spec.attempts,
             provenance=provenance(spec, record.params, record.inputs, record.seed, device.kind), on_over=self._over,
+            give_back=self._spools.append,
         )  # fmt: skip
         self.running[record.job_id] = run
         for digest in record.inputs.values():
@@ -182,7 +186,7 @@ class Dispatcher:
     def _commit_reuse(self, record: JobRecord, key: str, results: Sequence[Result]) -> None:
         now = time.time()
         events = reuse_events(record, results)
-        self._commit(record, events, results, replace_results=True, state=JobState.FINISHED, key=key, ended=now)
+        self._commit(record, events, results, state=JobState.FINISHED, key=key, ended=now)
         for result in results:
             self._store.touch(result.asset.digest)
         del self.unfinished[record.job_id]

@@ -42,7 +42,11 @@ _MOST_CHARS = 8000
 
 
 class JobRun:
-    """Listens to one run; `on_over` is called once, when the job has its final state or waits again."""
+    """Listens to one run; `on_over` is called once, when the job has its final state or waits again.
+
+    `give_back` gets the spool folder for the next run when nothing but empty folders is left in it: making folders is
+    cheap, removing them takes milliseconds on a journalling file system.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class JobRun:
         spool: Path,
         attempts: int,
         on_over: Callable[[JobRun, float], None],
+        give_back: Callable[[Path], None],
     ) -> None:
         self.record = record
         self.active: ActiveRun | None = None
@@ -62,11 +67,13 @@ class JobRun:
         self._store = store
         self._tell = tell
         self._provenance = provenance
-        self._spool = spool
+        self.spool = spool
         self._attempts = attempts
         self._on_over = on_over
+        self._give_back = give_back
         self._inbox: asyncio.Queue[Produced | Ending] = asyncio.Queue()
         self._results: list[Result] = []
+        self._untold: list[tuple[JobProduced, Result]] = []
         self._told = {(r.name, r.asset.digest) for r in ledger.results(record.job_id)} if record.attempts > 1 else set()
         self._failure: errors.ScenecastError | None = None
         self._eta = Eta()
@@ -111,8 +118,10 @@ class JobRun:
                 break
             if self._failure is None:
                 await self._adopt(item)
-        if self._spool.exists():
-            await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
+            if self._inbox.empty():  # an end that is at hand anyway is told in the same transaction
+                await asyncio.sleep(0)
+            if self._inbox.empty():
+                self._try([])
         while True:
             try:
                 self._conclude(item)
@@ -122,12 +131,16 @@ class JobRun:
                 log.error("the end of a job waits for disk space: %s", error, extra={"job": self.record.job_id})
                 await asyncio.sleep(_RETRY_SECS)
         self._on_over(self, item.device_secs)
+        if self._failure or item.outcome != "finished":
+            await asyncio.to_thread(shutil.rmtree, self.spool, ignore_errors=True)
+        else:
+            self._give_back(self.spool)
 
     async def _adopt(self, message: Produced) -> None:
         folder = Path(message.folder)
         try:
-            if folder.parent != self._spool:
-                raise errors.StoreDamaged(f"the worker put a result into {folder}, expected it inside {self._spool}")
+            if folder.parent != self.spool:
+                raise errors.StoreDamaged(f"the worker put a result into {folder}, expected it inside {self.spool}")
             draft = msgspec.convert(message.draft, Draft)
             row = await self._store.adopt_asset(draft, folder, self._provenance)
         except (msgspec.ValidationError, OSError) as error:
@@ -140,11 +153,11 @@ class JobRun:
         self._results.append(result)
         if (result.name, row.digest) not in self._told:
             event = JobProduced(seq=0, job_id=self.record.job_id, time=0, asset=row, name=message.name)
-            self._try([event], [result])
+            self._untold.append((event, result))
 
-    def _try(self, events: list[JobEventMessage], results: list[Result] | None = None, **changes: Any) -> None:
+    def _try(self, events: list[JobEventMessage], **changes: Any) -> None:
         try:
-            self._commit(events, results or [], **changes)
+            self._commit(events, **changes)
         except errors.StoreFull as error:
             self._fail(error)
 
@@ -154,9 +167,14 @@ class JobRun:
         if self.active:
             self.active.cancel(0.5)
 
-    def _commit(self, events: list[JobEventMessage], results: list[Result], **changes: Any) -> None:
-        self._ledger.change(self.record, events, results, **changes)
-        for event in events:
+    def _commit(self, events: list[JobEventMessage], **changes: Any) -> None:
+        """Write down `events` after those of results that wait to be told, then tell them all."""
+        told = [*(event for event, _ in self._untold), *events]
+        if not told and not changes:
+            return
+        self._ledger.change(self.record, told, [result for _, result in self._untold], **changes)
+        self._untold.clear()
+        for event in told:
             self._tell(self.record.session, event, b"")
 
     # ----------------------------------------------------------------------------------- the outcome
@@ -166,19 +184,18 @@ class JobRun:
         run_secs = record.run_secs + ending.device_secs
         if record.cancelled_by:
             cancelled = JobCancelled(seq=0, job_id=record.job_id, time=0, by=record.cancelled_by)
-            self._commit([cancelled], [], state=JobState.CANCELLED, ended=now, run_secs=run_secs)
+            self._commit([cancelled], state=JobState.CANCELLED, ended=now, run_secs=run_secs)
         elif self._failure is None and ending.outcome == "finished" and self._results:
             assets = [result.asset for result in self._results]
             finished = JobFinished(seq=0, job_id=record.job_id, time=0, assets=assets, run_secs=ending.device_secs)
-            replaced = self._results if record.attempts > 1 else []
-            self._commit(
-                [finished], replaced, replace_results=bool(replaced),
-                state=JobState.FINISHED, ended=now, run_secs=run_secs,
-            )  # fmt: skip
+            if record.attempts > 1:
+                # what an earlier attempt left and this one did not make again is no result of the job
+                self._ledger.keep_results(record, self._results)
+            self._commit([finished], state=JobState.FINISHED, ended=now, run_secs=run_secs)
         elif self._failure is None and ending.outcome == "died" and record.attempts < self._attempts:
             reason = f"attempt {record.attempts} of {self._attempts}: {ending.words}"[:_MOST_CHARS]
             queued = JobQueued(seq=0, job_id=record.job_id, time=0, reason=reason)
-            self._commit([queued], [], state=JobState.QUEUED, run_secs=run_secs)
+            self._commit([queued], state=JobState.QUEUED, run_secs=run_secs)
         else:
             self._commit_failure(self._failure or failure_of(ending), run_secs)
 
@@ -198,7 +215,7 @@ class JobRun:
             "ended": time.time(),
             "run_secs": run_secs,
         }
-        self._commit([failed], [], state=JobState.FAILED, **changes)
+        self._commit([failed], state=JobState.FAILED, **changes)
 
 
 def failure_of(ending: Ending) -> errors.ScenecastError:

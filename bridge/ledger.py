@@ -113,23 +113,20 @@ class Ledger:
         record: JobRecord,
         events: Sequence[JobEventMessage] = (),
         results: Sequence[Result] = (),
-        *,
-        replace_results: bool = False,
         **changes: Any,
     ) -> None:
         """Change a job's columns, number and write its events and list its results, all or nothing.
 
-        With `replace_results` what an earlier attempt left is no longer listed. The events get `seq` and `time` here;
-        `record` is brought up to date after the commit. When the disk is full the reserve is given up for it; raises
-        `StoreFull` when that does not help either.
+        The events get their `seq` and `time` here; `record` is brought up to date after the commit. When the disk is
+        full the reserve is given up for it; raises `StoreFull` when that does not help either.
         """
         try:
-            seqs = self._write_change(record, events, results, replace_results, changes)
+            seqs = self._write_change(record, events, results, changes)
         except StoreFull:
             if not self._reserve.exists():
                 raise
             self._reserve.unlink()
-            seqs = self._write_change(record, events, results, replace_results, changes)
+            seqs = self._write_change(record, events, results, changes)
         self._told(record, seqs)
         for name, value in changes.items():
             setattr(record, name, value)
@@ -139,12 +136,9 @@ class Ledger:
         record: JobRecord,
         events: Sequence[JobEventMessage],
         results: Sequence[Result],
-        replace_results: bool,
         changes: Mapping[str, Any],
     ) -> int:
         with self._transaction():
-            if replace_results:
-                self._db.execute("DELETE FROM job_asset WHERE job_id = ?", (record.job_id,))
             if changes:
                 self._db.execute(
                     f"UPDATE job SET {', '.join(f'{name} = ?' for name in changes)} WHERE number = ?",
@@ -196,6 +190,12 @@ class Ledger:
             Result(name, AssetRow(digest=digest, kind=kind, name=title, size_bytes=size), msgspec.json.decode(made))
             for name, digest, kind, title, size, made in rows
         ]
+
+    def keep_results(self, record: JobRecord, results: Sequence[Result]) -> None:
+        """List exactly these as a job's results: what an earlier attempt made under other names is listed no more."""
+        with self._transaction():
+            self._db.execute("DELETE FROM job_asset WHERE job_id = ?", (record.job_id,))
+            self._write_results(record, results)
 
     def rate(self, job_id: str, digest: str, score: int, tags: Sequence[str]) -> None:
         """Keep the user's judgement of one asset of a job, in place of an earlier one."""

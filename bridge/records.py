@@ -12,7 +12,7 @@ from bridge.messages import Deliver, JobState, PreviewWish, Priority
 FINAL_STATES = frozenset({JobState.FINISHED, JobState.FAILED, JobState.CANCELLED})
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
     """One generator of a job's plan; today a plan has exactly one."""
 
     generator: str
@@ -31,7 +31,7 @@ class JobRecord(msgspec.Struct, kw_only=True):
     """sha256 of the request as it came, to tell a repeated request from another under the same id."""
     generator: str
     version: int
-    plan: tuple[Step, ...]
+    plan: tuple[PlanStep, ...]
     params: dict[str, Any]
     """All of them, defaults filled in."""
     inputs: dict[str, str]
@@ -60,7 +60,7 @@ class JobRecord(msgspec.Struct, kw_only=True):
 
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(JobRecord))
 _JSON: dict[str, msgspec.json.Decoder[Any]] = {
-    "plan": msgspec.json.Decoder(tuple[Step, ...]),
+    "plan": msgspec.json.Decoder(tuple[PlanStep, ...]),
     "params": msgspec.json.Decoder(dict[str, Any]),
     "inputs": msgspec.json.Decoder(dict[str, str]),
     "deliver": msgspec.json.Decoder(Deliver | None),

@@ -70,7 +70,7 @@ class RunOrder(_Message, tag="run"):
     seed: int
     device: str
     spool: str
-    """Folder of this run's results; made by the worker, emptied by the bridge."""
+    """Folder of this run's results; made by the worker where it is missing, emptied by the bridge, used again."""
     inputs: dict[str, InputOrder] = {}
     preview: PreviewOrder | None = None
 

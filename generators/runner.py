@@ -90,7 +90,7 @@ class Teller:
         if len(self._names) >= MOST_PRODUCED:
             raise GeneratorError(f"the generator gave more than {MOST_PRODUCED} results")
         folder = self._spool / f"result{len(self._names)}"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)  # an empty one is left by an earlier run
         self._names.add(event.name)
         draft = msgspec.to_builtins(write(event.asset, folder), order="deterministic")
         self._send(ProducedMessage(run=self._run, name=event.name, folder=str(folder), draft=draft))
