@@ -194,11 +194,20 @@ def _fewer(pixels: Array, size_px: int) -> Array:
 
 def _resized(values: FloatArray, size_px: int, wraps: bool) -> FloatArray:
     """[H, W, C] to [size, size, C]: area average going down, linear going up."""
-    rows, columns = (_weights(values.shape[axis], size_px, wraps) for axis in (0, 1))
     height, width, channels = values.shape
+    if height % size_px == 0 and width % size_px == 0:
+        return _block_means(values, height // size_px, width // size_px)
+    rows, columns = (_weights(values.shape[axis], size_px, wraps) for axis in (0, 1))
     down = rows @ values.reshape(height, -1)
     across = down.reshape(size_px, width, channels).transpose(0, 2, 1) @ columns.T
     return np.ascontiguousarray(across.transpose(0, 2, 1), np.float32)
+
+
+def _block_means(values: FloatArray, tall: int, wide: int) -> FloatArray:
+    """Means over blocks, by adding strided slices: many times as fast as a mean over two axes."""
+    down = sum((values[row::tall] for row in range(1, tall)), start=values[::tall])
+    across = sum((down[:, column::wide] for column in range(1, wide)), start=down[:, ::wide])
+    return np.ascontiguousarray(across / np.float32(tall * wide), np.float32)
 
 
 def _weights(source: int, target: int, wraps: bool) -> FloatArray:

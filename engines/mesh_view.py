@@ -65,28 +65,37 @@ def visible(
     """Which triangle each covered pixel shows: pixels [P] (row · size + column), faces [P], barycentric [P, 3]."""
     corners = projected[faces.astype(np.int64)]
     area = _cross(corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2])
+    flat = np.abs(area) < 1e-12
+    planes = _weight_planes(corners, np.where(flat, 1.0, area))
+    depths = corners[..., 2]
     depth = np.full(size_px * size_px, -np.inf)
     owner = np.full(size_px * size_px, -1, np.int64)
     shares = np.zeros((size_px * size_px, 3))
-    low = np.clip(np.floor(corners[..., :2].min(axis=1) - 0.5), 0, size_px).astype(np.int64)
-    high = np.clip(np.ceil(corners[..., :2].max(axis=1) + 0.5), 0, size_px).astype(np.int64)
-    high[np.abs(area) < 1e-12] = 0
+    # Only pixels whose centres can lie inside: from the first centre at or after the left edge to the last before.
+    low = np.clip(np.ceil(corners[..., :2].min(axis=1) - 0.5), 0, size_px).astype(np.int64)
+    high = np.clip(np.floor(corners[..., :2].max(axis=1) - 0.5) + 1, 0, size_px).astype(np.int64)
+    high[flat] = 0
     for which, x, y in candidates(low, high):
-        triangle = corners[which]
-        point = np.stack([x + 0.5, y + 0.5], axis=1)
-        weights = np.empty((len(which), 3))
-        for corner in range(3):
-            a, b = triangle[:, (corner + 1) % 3, :2], triangle[:, (corner + 2) % 3, :2]
-            weights[:, corner] = _cross(a - point, b - point) / area[which]
-        inside = (weights >= 0).all(axis=1)
-        which, weights = which[inside], weights[inside]
-        pixel = (y * size_px + x)[inside]
-        z = np.einsum("pc,pc->p", weights, corners[which, :, 2])
+        plane = planes[which]
+        weights = plane[..., 0] * (x + 0.5)[:, None] + plane[..., 1] * (y + 0.5)[:, None] + plane[..., 2]
+        inside = np.flatnonzero((weights[:, 0] >= 0) & (weights[:, 1] >= 0) & (weights[:, 2] >= 0))
+        which, weights, pixel = which[inside], weights[inside], (y * size_px + x)[inside]
+        z = np.einsum("pc,pc->p", weights, depths[which])
         np.maximum.at(depth, pixel, z)
-        front = z == depth[pixel]
+        front = np.flatnonzero(z == depth[pixel])
         owner[pixel[front]], shares[pixel[front]] = which[front], weights[front]
     pixels = np.flatnonzero(owner >= 0)
     return pixels, owner[pixels], shares[pixels]
+
+
+def _weight_planes(corners: NDArray[np.float64], area: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each barycentric weight as a plane over the screen: [F, 3, 3], the last axis for x, y and 1."""
+    planes = np.empty((len(corners), 3, 3))
+    for corner in range(3):
+        (ax, ay), (bx, by) = corners[:, (corner + 1) % 3, :2].T, corners[:, (corner + 2) % 3, :2].T
+        planes[:, corner, 0], planes[:, corner, 1] = ay - by, bx - ax
+        planes[:, corner, 2] = ax * by - ay * bx
+    return np.asarray(planes / area[:, None, None])
 
 
 def candidates(
