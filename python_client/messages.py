@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .decoding import Digest, Fraction, Id, LongId, Name, Natural, Part, Seed, State, Text, Values
+from .decoding import Digest, Fraction, Id, LongId, Name, Natural, Part, Seed, State, Text, Urgency, Values
 
 PROTOCOL = 1
 SUBPROTOCOL = "scenecast.v1"
@@ -107,7 +107,7 @@ class JobRow(Part):
     request_id: Id
     generator: Name
     state: State
-    priority: Name
+    priority: Urgency
     params: Values
     inputs: dict[str, str] = field(default_factory=dict)
     seed: Seed = 0

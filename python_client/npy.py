@@ -12,7 +12,7 @@ from .errors import TransferFailed
 _MAGIC = b"\x93NUMPY"
 _FORMATS = {
     "b1": "?", "i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "u8": "Q",
-    "f2": "e", "f4": "f", "f8": "d",
+    "f2": "H", "f4": "f", "f8": "d",
 }  # fmt: skip
 
 
@@ -20,7 +20,8 @@ class Array(NamedTuple):
     """An array part.
 
     `data` is a C-contiguous view of the numbers with the right shape and format, without a copy; `dtype` is
-    numpy's name of their type, as `<f4`. With numpy at hand: `numpy.asarray(array.data)`.
+    numpy's name of their type, as `<f4`. With numpy at hand: `numpy.asarray(array.data)`. Half floats, which views
+    cannot be cast to, come as the 16-bit integers of their bits: `numpy.asarray(array.data).view(array.dtype)`.
     """
 
     data: memoryview

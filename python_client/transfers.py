@@ -137,7 +137,11 @@ class Delivery:
         for row in announced.files:
             if row.path is None and row.size_bytes and not announced.transfer:
                 raise BadMessage(f"{row.name} has neither a path nor a transfer")
-            self.files.append(Incoming(row, spool, verify=verify))
+            try:
+                self.files.append(Incoming(row, spool, verify=verify))
+            except TransferFailed:
+                self.close()
+                raise
         self._left = sum(not file.complete for file in self.files)
 
     @property
