@@ -122,6 +122,9 @@ class JobRun:
                 await asyncio.sleep(0)
             if self._inbox.empty():
                 self._try([])
+        clean = self._failure is None and item.outcome == "finished"
+        if not clean:  # before the end is told: whoever hears of it finds nothing left over
+            await asyncio.to_thread(shutil.rmtree, self.spool, ignore_errors=True)
         while True:
             try:
                 self._conclude(item)
@@ -131,9 +134,7 @@ class JobRun:
                 log.error("the end of a job waits for disk space: %s", error, extra={"job": self.record.job_id})
                 await asyncio.sleep(_RETRY_SECS)
         self._on_over(self, item.device_secs)
-        if self._failure or item.outcome != "finished":
-            await asyncio.to_thread(shutil.rmtree, self.spool, ignore_errors=True)
-        else:
+        if clean:
             self._give_back(self.spool)
 
     async def _adopt(self, message: Produced) -> None:
