@@ -30,6 +30,7 @@ from engines.formats import png
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_mesh, tangents
 from engines.glb_container import packed
+from engines.glb_reader import read_mesh
 from engines.kinds import Kind, MapName
 from engines.packing import Texture, textures
 from engines.transforms import flip_v
@@ -99,8 +100,6 @@ def decode(path: Path, limits: Limits) -> Mesh:
     base colour factors go into the vertex colours and their textures are left. Skins, morphs, lights, cameras
     and animations are left.
     """
-    from engines.glb_reader import read_mesh  # the reader is half of this room's glTF; kept beside its container
-
     return read_mesh(path, limits)
 
 
