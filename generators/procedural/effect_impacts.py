@@ -142,7 +142,9 @@ def _contact(voice: Voice, strength: float) -> Array:
                     )
             return scattered(length, grains, wrap=False)
         case "wood" | "metal":
-            plank = replace(voice, size=0.75, hardness=0.35 + 0.3 * voice.hardness, damping=0.55)
+            # A floor is held down along its edges: it rings far less than a free plate.
+            held = 0.55 if voice.ground == "wood" else 0.97
+            plank = replace(voice, size=0.75, hardness=0.35 + 0.3 * voice.hardness, damping=held)
             return impact(plank, voice.ground) * strength * 0.9
         case "concrete":
             tap = stereo_noise(length, band(600, 3000 + 4000 * voice.hardness), rng)

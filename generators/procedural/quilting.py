@@ -156,9 +156,9 @@ def composed(plan: Plan, exemplar: FloatArray, scale: int, check: Check = nothin
         for top in range(0, side, STRIP_ROWS):
             part = slice(top, top + STRIP_ROWS)
             strip = np.ix_(rows[part], columns)
-            old = result[strip]
             new = exemplar[sy + top : sy + min(top + STRIP_ROWS, side), sx : sx + side]
-            result[strip] = old + (new - old) * alpha[part, :, None]
+            share = alpha[part, :, None]
+            result[strip] = new * share + result[strip] * (1 - share)
             check()
         known[place] = True
     return result

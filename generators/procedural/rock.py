@@ -14,8 +14,6 @@ from generators.procedural.small_specs import RockParams
 from generators.procedural.solid_noise import SolidNoise
 from generators.procedural.stone import STONES, stone_material
 
-TILE_M = 1.0
-
 
 def run(request: Request, context: Context) -> Iterator[Event]:
     """Yield one closed mesh standing on y = 0 with normals, box uvs, vertex tint (linear) and a stone material."""
@@ -37,8 +35,9 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     if context.wants_previews:
         yield Preview(picture(positions, faces, normals, tint * np.array(STONES[params.stone].preview)))
     yield Progress(0.6, "material")
-    material = stone_material(params.stone, params.texture_px, request.seed, TILE_M, context)
-    tile_m = material.tile_m * max(0.25, min(params.size_m, 4.0) / 1.2)
+    material = stone_material(params.stone, params.texture_px, request.seed, context)
+    # Small stones show a part of the tile, cliffs a coarser grain: nobody looks at both from one distance.
+    tile_m = material.tile_m * max(0.25, min(params.size_m, 6.0) / 1.2)
     source, split, uvs = box_uvs(positions, faces, directions, tile_m)
     yield Produced(
         Mesh(

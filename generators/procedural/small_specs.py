@@ -107,7 +107,15 @@ class RockParams(Params):
     stone: Annotated[RockStone, _choice("Stone", "Which stone the surface is.")] = "granite"
     moss: Annotated[float, _slider("Moss", "How far moss covers what faces up.", 0.0, 1.0, step=0.05)] = 0.15
     texture_px: Annotated[
-        int, _slider("Texture size", "Side of the material's maps.", 256, 2048, unit="px", suggestions=[256, 512, 1024])
+        int,
+        Meta(
+            ge=256,
+            le=2048,
+            multiple_of=256,
+            title="Texture size",
+            description="Side of the material's maps.",
+            extra_json_schema=_ui(ui="slider", unit="px", step=256, suggestions=[256, 512, 1024]),
+        ),
     ] = 512
 
 

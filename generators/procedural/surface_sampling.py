@@ -57,8 +57,9 @@ def sampled_surface(mesh: Mesh, count: int, detail: float, rng: np.random.Genera
     within = np.arange(count) - first[slot]
     start = rng.random((len(order), 2))[slot]
     s, t = (start[:, 0] + within * 0.7548776662466927) % 1, (start[:, 1] + within * 0.5698402909980532) % 1
-    fold = s + t > 1
-    s, t = np.where(fold, 1 - s, s), np.where(fold, 1 - t, t)
+    # Square to triangle with little distortion, so that even points stay even (Heitz 2019).
+    least = np.minimum(s, t) / 2
+    s, t = np.where(t > s, least, s - least), np.where(t > s, t - least, least)
     barycentric = np.stack((1 - s - t, s, t), -1)
     check()
     points = np.empty((count, 3), np.float32)
