@@ -73,7 +73,7 @@ def _studio(direction: Tensor, roughness: Tensor) -> Tensor:
     )
     cool = torch.tensor((0.96, 1.0, 1.06), device=direction.device)[:, None, None]
     strip = torch.exp(-((direction[0] - 0.5) / (0.12 + 0.6 * roughness)).square())
-    return sky * cool + 1.7 * box / (1.0 + 4.0 * roughness) + 0.55 * strip / (1.0 + 4.0 * roughness)
+    return sky * cool + (3.2 * box + 0.7 * strip) / (1.0 + 9.0 * roughness)
 
 
 def _film(light: Tensor) -> Tensor:

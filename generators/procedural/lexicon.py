@@ -86,7 +86,6 @@ ADJECTIVES: dict[str, dict[str, float]] = {
     "scuffed": {"scratches": 0.5, "wear": 0.3},
     "scraped": {"scratches": 0.7},
     "snowy": {"snow": 0.6},
-    "snow-covered": {"snow": 0.8},
     "frosty": {"snow": 0.3},
     "frosted": {"snow": 0.3},
     "frozen": {"snow": 0.35, "wetness": 0.2},
@@ -294,6 +293,9 @@ WEAK = frozenset(
     ]
 )
 """Family words that give way when a more telling one is there ("concrete wall", "gold hammered metal")."""
+
+COVERED = frozenset(("covered", "topped", "dusted", "caked", "coated", "strewn"))
+"""Words that make the noun before them a cover: "snow covered roof"."""
 
 AFTER_HEAD = frozenset(("with", "covered", "under", "on", "in", "having", "showing", "without", "no"))
 """Words after which things on the surface are named, not the surface itself."""

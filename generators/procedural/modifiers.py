@@ -57,11 +57,16 @@ def paint_over(colour: Rgb | None, chipping: float) -> Callable[[Surface, float]
         coat = ((1.0 - bare) * amount).clamp_(0.0, 1.0)
         brush = fbm(canvas, "paint/brush", (4, 90), 3, 0.6)
         cloud = fbm(canvas, "paint/cloud", 3, 4)
-        ink = torch.tensor(colour or PAINT, device=canvas.device)[:, None, None] * (1.0 + 0.1 * cloud + 0.06 * brush)
+        ink = torch.tensor(colour or PAINT, device=canvas.device)[:, None, None] * (1.0 + 0.16 * cloud + 0.08 * brush)
+        hollow = surface.cavity(0.012)
+        ink = ink * (1.0 - 0.3 * hollow.clamp(0.0, 1.0)) * (1.0 - 0.18 * stains(canvas, "paint/grime", 2, 0.4, 0.5))
+        chalk = stains(canvas, "paint/chalk", 4, 0.15 + 0.4 * chipping, 0.4)
+        ink = ink + (0.55 * ink + 0.10 - ink) * (0.35 * chalk)
         rim = smoothstep(noise + 0.5 * crest, 0.9 - 0.95 * chipping, 1.0 - 0.95 * chipping)
         softened = blur(canvas, surface.height, 0.0012)
         surface.height = mix(surface.height, softened, 0.6 * coat)
-        surface.paint(coat, ink * (1.0 - 0.18 * rim), 0.38 + 0.06 * brush + 0.12 * rim, 0.0, 0.00025 + 0.00003 * brush)
+        ink = torch.lerp(ink, 0.45 * ink + 0.3, 0.6 * rim * (1.0 - bare))
+        surface.paint(coat, ink, 0.38 + 0.06 * brush + 0.12 * rim, 0.0, 0.00025 + 0.00003 * brush)
         surface.porous = min(surface.porous, 0.3)
 
     return apply
@@ -185,7 +190,7 @@ def moss(surface: Surface, amount: float) -> None:
 
 def sand(surface: Surface, amount: float) -> None:
     """Blow sand into the hollows, rippled where it lies thick."""
-    _drift(surface, amount, "sand", ("#a98354", "#c4a070", "#d8bb8c"), 0.93, 0.12)
+    _drift(surface, amount, "sand", ("#94784f", "#b39468", "#c8ad84"), 0.93, 0.05)
 
 
 def snow(surface: Surface, amount: float) -> None:
@@ -216,8 +221,8 @@ def _drift(surface: Surface, amount: float, name: str, stops: tuple[str, ...], r
     y, _ = canvas.axes()
     ripple = torch.sin((y * canvas.count(22) + 0.6 * cloud) * math.tau)
     soft = blur(canvas, surface.height, 0.01)
-    surface.height = mix(surface.height, soft + unit * (0.0012 * ripple + 0.0003 * fine), mask)
-    surface.paint(mask * 0.96, ramp(canvas, stops, 0.5 + 0.25 * cloud + 0.2 * fine + depth * ripple), roughness, 0.0)
+    surface.height = mix(surface.height, soft + unit * (0.0006 * ripple + 0.0004 * fine), mask)
+    surface.paint(mask * 0.96, ramp(canvas, stops, 0.45 + 0.25 * cloud + 0.25 * fine + depth * ripple), roughness, 0.0)
 
 
 def leaves(surface: Surface, amount: float) -> None:
@@ -245,13 +250,15 @@ def wet(surface: Surface, amount: float) -> None:
     """Darken what drinks water, smooth everything, and let pools stand in the low places."""
     canvas = surface.canvas
     cloud = fbm(canvas, "wet/cloud", 2.4, 4, 0.45)
-    low = 1.0 - surface.level(0.02, 0.95)
+    broad = blur(canvas, surface.height, 0.012)
+    bottom, top = quantiles(broad, 0.02, 0.95)
+    low = 1.0 - 0.5 * surface.level(0.02, 0.95) - (0.5 * (broad - bottom) / max(top - bottom, 1e-6)).clamp_(0.0, 0.5)
     pool_place = 0.62 * low + 0.32 * (0.5 + 0.8 * cloud)
-    edge = 1.0 - 0.52 * amount
+    edge = 1.0 - 0.6 * amount
     pool = smoothstep(pool_place, edge, edge + 0.07)
     film = (amount * (0.9 + 0.25 * cloud)).clamp(0.0, 1.0)
     bare = 1.0 if surface.metallic is None else 1.0 - surface.metallic
-    surface.tint(1.0 - (0.52 * surface.porous + 0.06) * film * bare)
+    surface.tint(1.0 - (0.58 * surface.porous + 0.1) * film * bare)
     surface.tint(1.0 - 0.18 * pool)
     surface.roughness = surface.roughness * (1.0 - 0.66 * film) * (1.0 - 0.9 * pool)
     flat = blur(canvas, surface.height, 0.02)

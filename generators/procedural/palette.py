@@ -130,11 +130,12 @@ def linear_from_oklab(lab: Rgb) -> Rgb:
 
 
 def recolour(stops: Sequence[Rgb], colour: Rgb, strength: float = 1.0) -> list[Rgb]:
-    """Move a palette to a colour by `strength`: its mean goes there, its spread of lightness stays, of hue shrinks."""
+    """Move a palette to a colour by `strength`: its mean goes there (hue by
+    `strength`), its spread of lightness stays, of hue shrinks."""
     labs = [oklab_from_linear(stop) for stop in stops]
     target = oklab_from_linear(colour)
     mean = [sum(lab[i] for lab in labs) / len(labs) for i in range(3)]
-    goal = [mean[i] + (target[i] - mean[i]) * strength for i in range(3)]
+    goal = [target[0], *(mean[i] + (target[i] - mean[i]) * strength for i in (1, 2))]
     keep = min(1.0, 0.35 + goal[0])
     return [
         linear_from_oklab(

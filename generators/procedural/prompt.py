@@ -76,7 +76,8 @@ _KNOWN = sorted(
 
 def tokens(prompt: str) -> list[str]:
     """Split a prompt into lower-case words, numbers and colour codes; commas and such become breaks (",")."""
-    found = re.findall(r"#[0-9a-f]{6}\b|[a-zà-ÿ0-9]+(?:[-'][a-zà-ÿ0-9]+)*|[,.;:]", prompt.lower())
+    prompt = re.sub(r"(\w)-(covered|topped|dusted|caked|coated)\b", r"\1 \2", prompt.lower())
+    found = re.findall(r"#[0-9a-f]{6}\b|[a-zà-ÿ0-9]+(?:[-'][a-zà-ÿ0-9]+)*|[,.;:]", prompt)
     return ["," if token in ",.;:" else token for token in found]
 
 
@@ -103,6 +104,10 @@ class _Reader:
     def _step(self, word: str) -> int:
         """Read one word (or two) and say how many were used."""
         pair = " ".join(self.words[self.place : self.place + 2])
+        cover = lexicon.AS_COVER.get(FAMILY_WORDS.get(singular(word), ""))
+        if cover is not None and pair.split()[-1] in lexicon.COVERED and pair != word:
+            self._apply(cover, negated=self.negated)
+            return 2
         if word == ",":
             self.negated, self.strength = False, 1.0
             return 1

@@ -55,9 +55,13 @@ def marble(canvas: Canvas, look: Look) -> Surface:
         line = smoothstep(far, thick, 0.0)
         halo = smoothstep(far + 0.03 * ragged, thick * 6.0, 0.0).square()
         veins = torch.maximum(veins, strength * gate * (0.62 * line + 0.38 * halo))
-    shade = 0.08 + 0.26 * smoothstep(cloud, -0.5, 0.8) + 0.8 * veins + 0.02 * grain(canvas, "fine", 300)
-    colour = ramp(canvas, look.stops("#ebe9e5", "#dad8d4", "#b3b2b1", "#84868a", "#595c62"), shade)
+    shade = 0.12 + 0.5 * smoothstep(cloud, -0.5, 0.9) + 0.03 * grain(canvas, "fine", 300)
+    ground = look.stops("#ebe9e5", "#dedcd8", "#bdbcba")
+    dark = sum(ground[0]) < 0.6
+    colour = ramp(canvas, ground, shade)
+    vein_colour = ramp(canvas, ("#8d8a86", "#c9c5bd", "#e6e2da") if dark else ("#a3a3a4", "#7b7d81", "#55585e"), veins)
     surface = Surface(canvas, colour, -0.00006 * veins + 0.00002 * cloud, 0.1 + 0.05 * veins + 0.02 * cloud, porous=0.1)
+    surface.paint((veins * 1.25).clamp(max=0.95), vein_colour)
     surface.paint(smoothstep(wander, 0.1, 0.6) * smoothstep(veins, 0.02, 0.4) * 0.5, "#b09468")
     return surface
 

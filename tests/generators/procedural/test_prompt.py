@@ -36,6 +36,8 @@ CASES: list[tuple[str, str, dict[str, float], str | None, str | None, float]] = 
     ("bricks without moss", "bricks", {"moss": 0.0}, None, None, 1.0),
     ("bricks, no moss, not wet", "bricks", {"moss": 0.0, "wetness": 0.0}, None, None, 1.0),
     ("non-rusty diamond plate", "diamond_plate", {"rust": 0.0}, None, None, 1.0),
+    ("snow covered roof shingles", "roof_shingles", {"snow": 0.6}, None, None, 1.0),
+    ("moss-covered stone wall", "stone_wall", {"moss": 0.6}, None, None, 1.0),
     ("sky blue ceramic tiles", "ceramic_tiles", {}, "azure", None, 1.0),
 ]
 
