@@ -16,7 +16,7 @@ PYTHON = Host(
     uv_origin="bottom_left",
     formats={
         Kind.IMAGE: ("png", "exr", "jpeg", "npy"),
-        Kind.MATERIAL: ("png", "exr", "jpeg"),
+        Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence", "npy"),
         Kind.SPLATS: ("ply", "spz"),
         Kind.MESH: ("glb", "ply", "usd"),

@@ -17,7 +17,7 @@ UNITY = Host(
     uv_origin="bottom_left",
     formats={
         Kind.IMAGE: ("png", "exr", "jpeg"),
-        Kind.MATERIAL: ("png", "exr", "jpeg"),
+        Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence"),
         Kind.SPLATS: ("ply", "spz"),
         Kind.MESH: ("glb", "ply"),

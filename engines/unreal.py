@@ -16,7 +16,7 @@ UNREAL = Host(
     uv_origin="top_left",
     formats={
         Kind.IMAGE: ("png", "exr", "jpeg"),
-        Kind.MATERIAL: ("png", "exr", "jpeg"),
+        Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence"),
         Kind.SPLATS: ("ply", "spz"),
         Kind.MESH: ("glb", "usd", "ply"),

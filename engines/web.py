@@ -16,7 +16,7 @@ WEB = Host(
     uv_origin="top_left",
     formats={
         Kind.IMAGE: ("png", "jpeg"),
-        Kind.MATERIAL: ("png", "jpeg"),
+        Kind.MATERIAL: ("png", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "jpeg_sequence", "png_sequence"),
         Kind.SPLATS: ("spz", "ply"),
         Kind.MESH: ("glb", "ply"),

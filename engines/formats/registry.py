@@ -8,8 +8,8 @@ The two signatures, the same for every format:
     def encode(asset, folder: Path, stem: str, *, host: Host, provenance: str = "") -> list[ExportedFile]
         Write `folder / (stem + extension)`, or several files whose names begin with `stem`, and name them in
         the order in which a person would look at them. The asset is neutral: the encoder turns it into what
-        the format's specification asks for (GLB is always +Y up and metres; USD states the host's axes and
-        unit in the stage). Image encoders write the pixels they are given: packing and the direction of
+        the format's specification asks for (GLB and USD are always +Y up and metres, because every
+        importer converts). Image encoders write the pixels they are given: packing and the direction of
         normal maps are `engines.packing`'s. `provenance` is a JSON string, embedded where the format has a
         place for it. The same arguments give the same bytes.
 
