@@ -39,6 +39,7 @@ class Client(Driver):
         token: str = "",
         *,
         fingerprint: str = "",
+        disk_proof: str = "",
         name: str = f"scenecast-python {VERSION}",
         host: str = "python",
         host_version: str = "",
@@ -46,13 +47,16 @@ class Client(Driver):
         share_disk: bool = True,
         verify: bool = True,
     ) -> None:
-        """Without a `url` the bridge is looked for, again at every attempt; with one its `token` is needed.
+        """Without a `url` the bridge is looked for, again at every attempt.
+
+        With a `url` its `token` is needed, unless it is one of this user's own; `disk_proof` is what the bridge's
+        proof file says, when this program can read it and wants paths instead of bytes.
 
         `host` is the program this runs in, and whose conventions files are delivered in unless a job says
         otherwise ("python": neutral arrays). `share_disk=False` has bytes sent even where a path would do.
         `verify=False` skips hashing what arrives.
         """
-        self._fixed = Endpoint(url, token, fingerprint) if url else None
+        self._fixed = Endpoint(url, token, fingerprint, disk_proof) if url else None
         self._share_disk = share_disk
         self.host = host
         self.protocol = Protocol(
@@ -62,23 +66,16 @@ class Client(Driver):
         self.connection.start()
 
     def _endpoint(self) -> Endpoint:
-        try:
-            found = discovery.find()
-        except ConnectionFailed:
-            if self._fixed is None:
-                raise
-            return self._fixed
         if self._fixed is None:
-            proof = found.disk_proof() if self._share_disk else ""
-            return Endpoint(found.url, found.token, found.certificate_sha256, proof)
-        # A given address that is one of our own bridges' still shares the disk with it.
-        mine = [one for one in discovery.look()[0] if one.url.rstrip("/") == self._fixed.url.rstrip("/")]
-        if not mine:
+            return self._own(discovery.find())
+        if self._fixed.token:
             return self._fixed
-        proof = mine[0].disk_proof() if self._share_disk else ""
-        token = self._fixed.token or mine[0].token
-        fingerprint = self._fixed.fingerprint or mine[0].certificate_sha256
-        return Endpoint(self._fixed.url, token, fingerprint, proof)
+        mine = [one for one in discovery.look()[0] if one.url.rstrip("/") == self._fixed.url.rstrip("/")]
+        return self._own(mine[0]) if mine else self._fixed
+
+    def _own(self, found: discovery.Discovered) -> Endpoint:
+        proof = found.disk_proof() if self._share_disk else ""
+        return Endpoint(found.url, found.token, found.certificate_sha256, proof)
 
     # ------------------------------------------------------------------------------ for hosts
 

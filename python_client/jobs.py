@@ -79,6 +79,11 @@ class Job:
         """True when nothing more will happen to it."""
         return self.state in OVER
 
+    @property
+    def unread(self) -> int:
+        """How many events `take_events` would give."""
+        return len(self._unread)
+
     def take_events(self) -> list[events.Event]:
         """The events since the last call, in order; of unread progress and previews only the newest."""
         taken = list(self._unread)

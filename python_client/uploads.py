@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import mimetypes
 import os
 from typing import Any, BinaryIO, Optional, Union
 
@@ -15,11 +14,6 @@ from .replies import Reply
 
 HASH_BYTES = 1 << 20
 """Hashed in one step; about half a millisecond."""
-_MEDIA_TYPES = {
-    ".exr": "image/x-exr", ".npy": "application/x-npy", ".glb": "model/gltf-binary", ".ply": "model/ply",
-    ".spz": "model/x-spz", ".usdz": "model/vnd.usdz+zip", ".webp": "image/webp", ".wav": "audio/wav",
-    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".mp4": "video/mp4",
-}  # fmt: skip
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 
 
@@ -33,9 +27,8 @@ class Upload(Reply[AssetRow]):
         self._file = self._open(source)
         self.size_bytes = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
-        extension = os.path.splitext(self.name)[1].lower()
-        guess = _MEDIA_TYPES.get(extension) or mimetypes.guess_type(self.name)[0] or "application/octet-stream"
-        self.media_type = media_type or guess
+        self.media_type = media_type
+        """What the sender claims; empty leaves it to the bridge, which reads the content in any case."""
         self.digest = ""
         """SHA-256, once the whole file has been read."""
         self.sent_bytes = 0

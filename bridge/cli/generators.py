@@ -1,0 +1,78 @@
+"""`scenecast generators`: the catalog, or one generator with its parameters, units and bounds."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from bridge.cli import reach, values
+from bridge.cli.console import out, print_json
+from python_client.messages import Generator
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("id", nargs="?", default="", help="show this one with its parameters")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    reach.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what there is."""
+    with reach.running_or_private(arguments, quiet=True) as client:
+        rows = [client.generator(arguments.id)] if arguments.id else client.generators
+    if arguments.json:
+        print_json([dataclasses.asdict(row) for row in rows])
+    elif arguments.id:
+        _one(rows[0])
+    else:
+        _all(rows)
+    return 0
+
+
+def _all(rows: list[Generator]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("id", "takes", "gives", ""):
+        table.add_column(column, no_wrap=column == "id")
+    for row in rows:
+        takes = ", ".join(f"{port.name}{'?' if port.optional else ''}" for port in row.takes)
+        words = escape(row.promise) if row.available else f"[yellow]not here: {escape(row.reason)}[/yellow]"
+        table.add_row(f"[bold]{escape(row.id)}[/bold]", takes, ", ".join(row.gives), words)
+    out().print(table)
+
+
+def _one(row: Generator) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = out()
+    console.print(f"[bold]{escape(row.id)}[/bold]  {escape(row.title)}\n{escape(row.promise)}")
+    if not row.available:
+        console.print(f"[yellow]not available here: {escape(row.reason)}[/yellow]")
+    for port in row.takes:
+        need = "optional" if port.optional else "needed"
+        console.print(
+            f"input [bold]{escape(port.name)}[/bold] ({need}): {' or '.join(port.kinds)}. {escape(port.help)}"
+        )
+    console.print(f"gives {', '.join(row.gives)}\n")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("parameter", "type", "default", "bounds", "unit", ""):
+        table.add_column(column, no_wrap=column == "parameter")
+    for name, schema in row.params.get("properties", {}).items():
+        table.add_row(*(escape(cell) for cell in _cells(name, schema)))
+    console.print(table)
+
+
+def _cells(name: str, schema: dict[str, Any]) -> tuple[str, ...]:
+    kinds = values.types_of(schema)
+    kind = " or ".join(sorted(kinds - {"null"})) + ("?" if "null" in kinds else "")
+    default = schema.get("default")
+    shown = (
+        "" if default is None or default == "" else str(default).lower() if isinstance(default, bool) else str(default)
+    )
+    bounds = values.bounds_of(schema)
+    return name, kind, shown, bounds, values.hint(schema, "unit"), values.hint(schema, "description")
