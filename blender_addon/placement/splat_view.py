@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Geometry Nodes view of a splat cloud: one small hull per splat, shaded as the Gaussian inside it.
+
+The hull is an icosahedron around the ellipsoid at `Cut` standard deviations. Its shader follows the view ray through
+the splat's own space, where the Gaussian is round: with p the point that was hit and d the ray's direction there,
+the ray passes the centre at r² = p·p - (p·d)², and the splat covers opacity · exp(-cut² r² / 2). That is the
+peak of a 3D Gaussian along a ray; Cycles then composites exactly, in depth order. With soft edges off each splat is
+a solid ellipsoid, which is quicker to look at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from .node_sheet import Sheet, of_material
+
+NAME = "Scenecast splats"
+VERSION = 1
+"""Raised when the tree below changes; files keep the trees they were made with."""
+MARK = "scenecast_splat_view"
+
+SCALE, ROTATION, OPACITY, COLOUR = "splat_scale", "splat_rotation", "splat_opacity", "splat_colour"
+CUT = "splat_cut"
+_HULL = 1.2584
+"""Radius of an icosahedron whose faces touch the unit sphere: 1 / 0.79465."""
+_VIEWPORT_SPLATS = 200_000
+"""More than that are thinned in the viewport, not in renders."""
+TRANSPARENT_BOUNCES = 64
+"""A ray crosses about that many splats before it is opaque; Blender's own 8 leave dark rims."""
+
+
+def give(item: Any) -> None:
+    """Show the object's points as splats; an object that is shown so already is left as the artist set it."""
+    group = _group()
+    if any(each.type == "NODES" and each.node_group == group for each in item.modifiers):
+        return
+    modifier = item.modifiers.new(NAME, "NODES")
+    modifier.node_group = group
+    count = max(1, len(item.data.vertices))
+    sockets = {each.name: each.identifier for each in group.interface.items_tree if each.item_type == "SOCKET"}
+    modifier[sockets["Share in viewport"]] = min(1.0, _VIEWPORT_SPLATS / count)
+    cycles = getattr(bpy.context.scene, "cycles", None)
+    if cycles is not None:
+        cycles.transparent_max_bounces = max(cycles.transparent_max_bounces, TRANSPARENT_BOUNCES)
+
+
+def _group() -> Any:
+    for group in bpy.data.node_groups:
+        if group.get(MARK) == VERSION:
+            return group
+    group = bpy.data.node_groups.new(NAME, "GeometryNodeTree")
+    group[MARK] = VERSION
+    group.is_modifier = True
+    for name, kind, low, high, default, tip in (
+        ("Size", "NodeSocketFloat", 0.0, 10.0, 1.0, "Makes every splat larger or smaller"),
+        ("Cut", "NodeSocketFloat", 0.5, 4.0, 2.5, "How many standard deviations of each splat are drawn"),
+        ("Least opacity", "NodeSocketFloat", 0.0, 1.0, 0.02, "Splats fainter than this are left out"),
+        ("Share in viewport", "NodeSocketFloat", 0.0, 1.0, 1.0, "Which part of the splats the viewport draws"),
+        ("Share in renders", "NodeSocketFloat", 0.0, 1.0, 1.0, "Which part of the splats renders draw"),
+    ):
+        one = group.interface.new_socket(name, in_out="INPUT", socket_type=kind, description=tip)
+        one.min_value, one.max_value, one.default_value = low, high, default
+    soft = group.interface.new_socket("Soft edges", in_out="INPUT", socket_type="NodeSocketBool")
+    soft.default_value = True
+    soft.description = "Draw true Gaussians; off draws solid ellipsoids, which is quicker"
+    group.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
+    group.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    _draw(Sheet(group))
+    return group
+
+
+def _draw(sheet: Sheet) -> None:
+    given = sheet.add("NodeGroupInput", -1400, 0)
+    result = sheet.add("NodeGroupOutput", 640, 0)
+    which = sheet.frame("Which splats")
+    where = sheet.frame("Their size and turn")
+    hull = sheet.frame("One hull")
+    selection = _selection(sheet, which, given)
+    reach = sheet.add("ShaderNodeMix", -1000, -420, frame=where, label="Drawn at")
+    reach.data_type = "FLOAT"
+    sheet.link(given.outputs["Soft edges"], _socket(reach.inputs, "Factor_Float"))
+    _socket(reach.inputs, "A_Float").default_value = 1.2  # a solid ellipsoid of a splat's visible extent
+    sheet.link(given.outputs["Cut"], _socket(reach.inputs, "B_Float"))
+    drawn = _socket(reach.outputs, "Result_Float")
+    sized = _math(sheet, "MULTIPLY", -780, -420, where, drawn, given.outputs["Size"])
+    scale = _named(sheet, SCALE, "FLOAT_VECTOR", -1000, -680, where)
+    turn = _named(sheet, ROTATION, "QUATERNION", -780, -680, where)
+    scaled = sheet.add("ShaderNodeVectorMath", -560, -420, frame=where)
+    scaled.operation = "SCALE"
+    sheet.link(scale, scaled.inputs[0])
+    sheet.link(sized, scaled.inputs["Scale"])
+    ball = sheet.add("GeometryNodeMeshIcoSphere", -560, 420, frame=hull)
+    ball.inputs["Radius"].default_value = _HULL
+    ball.inputs["Subdivisions"].default_value = 1
+    coloured = sheet.add("GeometryNodeSetMaterial", -340, 420, frame=hull)
+    coloured.inputs["Material"].default_value = _material()
+    sheet.link(ball.outputs["Mesh"], coloured.inputs["Geometry"])
+    placed = sheet.add("GeometryNodeInstanceOnPoints", 0, 0)
+    sheet.link(given.outputs["Geometry"], placed.inputs["Points"])
+    sheet.link(selection, placed.inputs["Selection"])
+    sheet.link(coloured.outputs["Geometry"], placed.inputs["Instance"])
+    sheet.link(turn, placed.inputs["Rotation"])
+    sheet.link(scaled.outputs["Vector"], placed.inputs["Scale"])
+    kept = sheet.add("GeometryNodeStoreNamedAttribute", 320, 0, label="Remember the cut")
+    kept.data_type, kept.domain = "FLOAT", "INSTANCE"
+    kept.inputs["Name"].default_value = CUT
+    cut = _math(sheet, "MULTIPLY", -340, -420, where, given.outputs["Soft edges"], drawn)
+    sheet.link(placed.outputs["Instances"], kept.inputs["Geometry"])
+    sheet.link(cut, _enabled(kept.inputs, "Value"))
+    sheet.link(kept.outputs["Geometry"], result.inputs["Geometry"])
+
+
+def _selection(sheet: Sheet, frame: Any, given: Any) -> Any:
+    looking = sheet.add("GeometryNodeIsViewport", -1220, 420, frame=frame)
+    share = sheet.add("ShaderNodeMix", -1000, 420, frame=frame, label="Share")
+    share.data_type = "FLOAT"
+    sheet.link(looking.outputs[0], _socket(share.inputs, "Factor_Float"))
+    sheet.link(given.outputs["Share in renders"], _socket(share.inputs, "A_Float"))
+    sheet.link(given.outputs["Share in viewport"], _socket(share.inputs, "B_Float"))
+    chance = sheet.add("FunctionNodeRandomValue", -1220, 240, frame=frame)
+    chance.data_type = "FLOAT"
+    lucky = _math(
+        sheet, "LESS_THAN", -780, 420, frame, _enabled(chance.outputs, "Value"), _socket(share.outputs, "Result_Float")
+    )
+    opacity = _named(sheet, OPACITY, "FLOAT", -1000, 160, frame)
+    solid = _math(sheet, "GREATER_THAN", -780, 220, frame, opacity, given.outputs["Least opacity"])
+    return _math(sheet, "MULTIPLY", -560, 220, frame, lucky, solid)
+
+
+def _material() -> Any:
+    for material in bpy.data.materials:
+        if material.get(MARK) == VERSION:
+            return material
+    material, sheet = of_material(NAME)
+    material[MARK] = VERSION
+    ray = sheet.frame("How near the ray passes the centre")
+    cover = sheet.frame("How much the splat covers")
+    geometry = sheet.add("ShaderNodeNewGeometry", -1700, 300, frame=ray)
+    space = sheet.add("ShaderNodeTexCoord", -1700, 0, frame=ray)
+    turned = sheet.add("ShaderNodeVectorTransform", -1480, 300, frame=ray)
+    turned.vector_type, turned.convert_from, turned.convert_to = "VECTOR", "WORLD", "OBJECT"
+    unit = _vector(sheet, "NORMALIZE", -1300, 300, ray, turned.outputs[0])
+    sheet.link(geometry.outputs["Incoming"], turned.inputs[0])
+    point = space.outputs["Object"]
+    along = _vector(sheet, "DOT_PRODUCT", -1120, 300, ray, point, unit, output="Value")
+    length = _vector(sheet, "DOT_PRODUCT", -1120, 100, ray, point, point, output="Value")
+    squared = _math(sheet, "MULTIPLY", -940, 300, ray, along, along)
+    distance = _math(sheet, "SUBTRACT", -760, 300, ray, length, squared)
+    cut = _instancer(sheet, CUT, -1120, -260, cover)
+    cut_squared = _math(sheet, "MULTIPLY", -940, -260, cover, cut, cut)
+    reach = _math(sheet, "MULTIPLY", -760, -260, cover, cut_squared, distance)
+    exponent = _math(sheet, "MULTIPLY", -580, -260, cover, reach, -0.5)
+    falloff = _math(sheet, "EXPONENT", -400, -260, cover, exponent)
+    opacity = _instancer(sheet, OPACITY, -580, -460, cover)
+    peak = _math(sheet, "MULTIPLY", -220, -260, cover, falloff, opacity)
+    solid = _math(sheet, "LESS_THAN", -400, -460, cover, cut, 0.01)
+    covered = _math(sheet, "MAXIMUM", -40, -260, cover, peak, solid)
+    front = _math(sheet, "SUBTRACT", -400, 100, None, 1.0, geometry.outputs["Backfacing"])
+    alpha = _math(sheet, "MULTIPLY", 160, -100, None, covered, front)
+    clear = sheet.add("ShaderNodeBsdfTransparent", 160, 100)
+    light = sheet.add("ShaderNodeEmission", 160, 260)
+    sheet.link(_instancer(sheet, COLOUR, -60, 300, None, output="Color"), light.inputs["Color"])
+    mixed = sheet.add("ShaderNodeMixShader", 380, 200)
+    sheet.link(alpha, mixed.inputs[0])
+    sheet.link(clear.outputs[0], mixed.inputs[1])
+    sheet.link(light.outputs[0], mixed.inputs[2])
+    output = sheet.add("ShaderNodeOutputMaterial", 580, 200)
+    sheet.link(mixed.outputs[0], output.inputs["Surface"])
+    return material
+
+
+def _instancer(sheet: Sheet, name: str, x: float, y: float, frame: Any, output: str = "Fac") -> Any:
+    node = sheet.add("ShaderNodeAttribute", x, y, frame=frame)
+    node.attribute_type, node.attribute_name = "INSTANCER", name
+    return node.outputs[output]
+
+
+def _named(sheet: Sheet, name: str, kind: str, x: float, y: float, frame: Any) -> Any:
+    node = sheet.add("GeometryNodeInputNamedAttribute", x, y, frame=frame)
+    node.data_type = kind
+    node.inputs["Name"].default_value = name
+    return _enabled(node.outputs, "Attribute")
+
+
+def _math(sheet: Sheet, operation: str, x: float, y: float, frame: Any, *values: Any) -> Any:
+    node = sheet.add("ShaderNodeMath", x, y, frame=frame)
+    node.operation = operation
+    for target, value in zip(node.inputs, values, strict=False):
+        if isinstance(value, float):
+            target.default_value = value
+        else:
+            sheet.link(value, target)
+    return node.outputs[0]
+
+
+def _vector(sheet: Sheet, operation: str, x: float, y: float, frame: Any, *values: Any, output: str = "Vector") -> Any:
+    node = sheet.add("ShaderNodeVectorMath", x, y, frame=frame)
+    node.operation = operation
+    for target, value in zip(node.inputs, values, strict=False):
+        sheet.link(value, target)
+    return node.outputs[output]
+
+
+def _socket(sockets: Any, identifier: str) -> Any:
+    return next(one for one in sockets if one.identifier == identifier)
+
+
+def _enabled(sockets: Any, name: str) -> Any:
+    """Of several sockets of one name, the one for the node's data type."""
+    return next(one for one in sockets if one.name == name and one.enabled)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A delivered splat cloud as points that carry every value of it, seen through a Geometry Nodes view.
+
+A later version of the same job's cloud takes the place of the earlier one's data: the object, its transform and
+everything the artist did to it stay.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .. import provenance
+from ..core.delivered import Delivered
+from ..core.targets import Placed, PlacementError, Target
+from . import places, splat_file, splat_view
+from .mesh import replaceable
+
+VIEW_NOTE = (
+    "Colours are right with the view transform Standard; AgX and Filmic bend them.",
+    "What is shown has one colour per splat; the full cloud with its reflections is in the attributes.",
+)
+
+
+def place(delivered: Delivered, target: Target) -> Placed:
+    """Make the cloud, update its earlier version, or find it. Raises `PlacementError`."""
+    earlier = _earlier_version(delivered)
+    if earlier is not None:
+        return _update(earlier, delivered, target)
+    if target.kind == "replace_selected":
+        return _replace(delivered, target)
+    location = places.cursor_or(target.location_m)
+    key = f"at {places.position_key(location)}"
+    there = provenance.matching(bpy.context.scene.objects, delivered, "object", key)
+    if there is not None:
+        return _placed(delivered, target, there, "as", changed=False)
+    item = bpy.data.objects.new(delivered.name, _mesh_of(delivered))
+    item.location = location
+    places.link(item)
+    splat_view.give(item)
+    provenance.write(item, delivered, "object", key)
+    places.show(item)
+    return _placed(delivered, target, item, "as", changed=True)
+
+
+def _earlier_version(delivered: Delivered) -> Any:
+    """The points of another version of this job's cloud, or None."""
+    if not delivered.job_id:
+        return None
+    for mesh in bpy.data.meshes:
+        record = provenance.read(mesh)
+        if record and (record.kind, record.role, record.job_id, record.name) == (
+            "splats", "mesh", delivered.job_id, delivered.name,
+        ):  # fmt: skip
+            return mesh if record.digest != delivered.digest else None
+    return None
+
+
+def _update(mesh: Any, delivered: Delivered, target: Target) -> Placed:
+    table = _read(delivered)  # before anything is touched: a broken file must leave the earlier version
+    _fill(mesh, table)
+    provenance.write(mesh, delivered, "mesh")
+    items = [item for item in bpy.data.objects if item.data == mesh]
+    for item in items:
+        record = provenance.read(item)
+        provenance.write(item, delivered, "object", record.target if record else "")
+    if not items:
+        raise PlacementError(f"No object shows {delivered.name} any more", "Delete its leftover data, then place it")
+    return _placed(delivered, target, items[0], "updated in", changed=True)
+
+
+def _replace(delivered: Delivered, target: Target) -> Placed:
+    item = replaceable(target)
+    if provenance.matching([item.data], delivered, "mesh") is not None:
+        return _placed(delivered, target, item, "in the place of", changed=False)
+    old = item.data.name
+    item.data = _mesh_of(delivered)
+    splat_view.give(item)
+    provenance.write(item, delivered, "object", f"instead of {old}")
+    return _placed(delivered, target, item, "in the place of", changed=True)
+
+
+def _mesh_of(delivered: Delivered) -> Any:
+    known = provenance.matching(bpy.data.meshes, delivered, "mesh")
+    if known is not None:
+        return known
+    table = _read(delivered)
+    mesh = bpy.data.meshes.new(delivered.name)
+    _fill(mesh, table)
+    provenance.write(mesh, delivered, "mesh")
+    return mesh
+
+
+def _read(delivered: Delivered) -> splat_file.SplatTable:
+    file = delivered.of_role("splats")
+    if file is None:
+        raise PlacementError(f"{delivered.name} came without splats")
+    try:
+        return splat_file.read(file.path)
+    except ValueError as error:
+        raise PlacementError(f"The splats of {delivered.name} cannot be read: {error}", "Ask for PLY") from error
+
+
+def _fill(mesh: Any, table: splat_file.SplatTable) -> None:
+    """Make the mesh the cloud's points; whatever it held is gone."""
+    count = len(table.positions)
+    mesh.clear_geometry()
+    mesh.vertices.add(count)
+    mesh.vertices.foreach_set("co", table.positions.ravel())
+    rgba = np.concatenate([table.colours(), table.opacities[:, None]], axis=1)
+    _attribute(mesh, splat_view.SCALE, "FLOAT_VECTOR", "vector", table.scales)
+    _attribute(mesh, splat_view.ROTATION, "QUATERNION", "value", table.rotations)
+    _attribute(mesh, splat_view.OPACITY, "FLOAT", "value", table.opacities)
+    _attribute(mesh, splat_view.COLOUR, "FLOAT_COLOR", "color", rgba)
+    for band in range(table.harmonics.shape[1]):
+        _attribute(mesh, f"sh_{band}", "FLOAT_VECTOR", "vector", table.harmonics[:, band])
+    mesh.update()
+
+
+def _attribute(mesh: Any, name: str, kind: str, field: str, values: Any) -> None:
+    attribute = mesh.attributes.get(name)
+    if attribute is None:
+        attribute = mesh.attributes.new(name, kind, "POINT")
+    attribute.data.foreach_set(field, np.ascontiguousarray(values, np.float32).ravel())
+
+
+def _placed(delivered: Delivered, target: Target, item: Any, verb: str, *, changed: bool) -> Placed:
+    blocks = (("objects", item.name), ("meshes", item.data.name))
+    count = f"{len(item.data.vertices):,} splats"
+    message = f"{count} of {delivered.name} {verb} {item.name}"
+    return Placed("splats", target.kind, blocks, changed, message, VIEW_NOTE)
