@@ -117,9 +117,9 @@ class Jobs:
         self._ledger.add_session(session, client=client, host=host)
         return session, False, 0
 
-    def events_after(self, session: str, cursor: int) -> list[JobEventMessage]:
-        """The session's events above `cursor`, in order, exactly as they were told the first time."""
-        return self._ledger.events_after(session, cursor)
+    def events_after(self, session: str, cursor: int, limit: int = -1) -> list[JobEventMessage]:
+        """The session's events above `cursor`, in order, exactly as first told; the first `limit` unless that is -1."""
+        return self._ledger.events_after(session, cursor, limit)
 
     # ---------------------------------------------------------------------------------------- asking
 

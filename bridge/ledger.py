@@ -45,14 +45,17 @@ class Result:
 
 
 class Ledger:
-    """The durable side of the bridge, in one SQLite file; one process writes it."""
+    """The durable side of the bridge, in one SQLite file; one process writes it.
 
-    def __init__(self, path: Path) -> None:
+    With `fsync` an accepted job survives a power cut too, at 2 to 8 ms a transaction.
+    """
+
+    def __init__(self, path: Path, *, fsync: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         os.chmod(path, 0o600)
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if fsync else 'NORMAL'}")
         migrate(self._db)
         self._reserve = path.with_name(path.name + ".reserve")
         self._seqs: dict[str, int] = {}
@@ -88,10 +91,10 @@ class Ledger:
             self._seqs[session] = row[0]
         return self._seqs[session]
 
-    def events_after(self, session: str, cursor: int) -> list[JobEventMessage]:
-        """A session's events with a number above `cursor`, in order, exactly as they were told the first time."""
+    def events_after(self, session: str, cursor: int, limit: int = -1) -> list[JobEventMessage]:
+        """A session's events above `cursor`, in order, exactly as first told; the first `limit` unless that is -1."""
         rows = self._db.execute(
-            "SELECT body FROM event WHERE session = ? AND seq > ? ORDER BY seq", (session, cursor)
+            "SELECT body FROM event WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?", (session, cursor, limit)
         ).fetchall()
         return [_events.decode(body) for (body,) in rows]
 
