@@ -96,15 +96,9 @@ class Watch:
         """Begin to watch; the first look at the folders goes on in the background."""
         if not self._folders:
             return
-        loop = asyncio.get_running_loop()
-        observer = Observer()
-        for path, _ in self._folders:
-            try:
-                observer.schedule(_Handler(loop, self._happened), str(path), recursive=True)
-            except OSError as error:
-                log.warning("folder cannot be watched", extra={"path": str(path), "reason": str(error)})
-        observer.start()
-        self._observer = observer
+        self._observer = Observer()
+        self._observer.start()
+        await asyncio.to_thread(self._schedule, self._observer, _Handler(asyncio.get_running_loop(), self._happened))
         self._task = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
@@ -115,6 +109,14 @@ class Watch:
         if self._observer is not None:
             self._observer.stop()
             await asyncio.to_thread(self._observer.join)
+
+    def _schedule(self, observer: BaseObserver, handler: FileSystemEventHandler) -> None:
+        """Ask the kernel to tell of every folder; one that cannot be watched is compared now and then all the same."""
+        for path, _ in self._folders:
+            try:
+                observer.schedule(handler, str(path), recursive=True)
+            except OSError as error:
+                log.warning("folder cannot be watched", extra={"path": str(path), "reason": str(error.strerror)})
 
     def _happened(self, path: Path, whole: bool) -> None:
         self._dirty[path] = whole

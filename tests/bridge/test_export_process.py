@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from served import Served
+
+from bridge import discovery
+from bridge.errors import RequestError
+from bridge.exporter import ExportOrder
+from bridge.messages import Deliver
+
+
+@contextlib.asynccontextmanager
+async def exporting(root: Path, timeout_secs: float = 60.0) -> AsyncIterator[Served]:
+    one = Served(root)
+    one.exporter._timeout_secs = timeout_secs
+    try:
+        yield one
+    finally:
+        await one.delivery.stop()
+        await one.exporter.stop()
+
+
+def pid_of(one: Served) -> int:
+    assert one.exporter._process is not None
+    return one.exporter._process.pid
+
+
+def test_a_process_that_died_is_replaced(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with exporting(tmp_path) as one:
+            digest = await one.asset()
+            await one.exporter.start()
+            first = pid_of(one)
+            os.kill(first, signal.SIGSTOP)
+            waiting = asyncio.create_task(one.delivery.files(digest, Deliver(host="web")))
+            await asyncio.sleep(0.05)
+            os.kill(first, signal.SIGKILL)
+            with pytest.raises(RequestError, match="signal 9"):
+                await waiting
+            delivered = await one.delivery.files(digest, Deliver(host="web"))
+            assert delivered.sources[0].path.read_bytes()[:4] == b"RIFF"
+            assert pid_of(one) != first
+
+    asyncio.run(story())
+
+
+def test_an_export_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with exporting(tmp_path, timeout_secs=0.2) as one:
+            digest = await one.asset()
+            await one.exporter.start()
+            os.kill(pid_of(one), signal.SIGSTOP)
+            with pytest.raises(RequestError, match="longer than"):
+                await one.delivery.files(digest, Deliver(host="web"))
+            one.exporter._timeout_secs = 60.0
+            assert (await one.delivery.files(digest, Deliver(host="web"))).message.files
+
+    asyncio.run(story())
+
+
+def test_the_same_export_is_made_once_and_kept(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with exporting(tmp_path) as one:
+            digest = await one.asset(100_000)
+            wish = Deliver(host="unreal")
+            answers = await asyncio.gather(*[one.delivery.files(digest, wish) for _ in range(5)])
+            assert len({answer.sources[0].path for answer in answers}) == 1
+            assert one.counters.exports_total == 1
+            other = await one.delivery.files(digest, Deliver(host="python", formats={"sound": "npy"}))
+            assert other.sources[0].path != answers[0].sources[0].path
+            assert one.counters.exports_total == 2
+            first = answers[0].sources[0].path
+            first.chmod(0o600)
+            first.write_bytes(b"cut")
+            again = await one.delivery.files(digest, wish)
+            assert again.sources[0].path.stat().st_size == again.message.files[0].size_bytes
+            assert one.counters.exports_total == 3
+            assert not list((tmp_path / "exports").glob("*.partial"))
+
+    asyncio.run(story())
+
+
+def test_a_damaged_asset_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with exporting(tmp_path) as one:
+            digest = await one.asset()
+            part = one.store.path(one.store.manifest(digest).parts[0].digest)
+            part.chmod(0o600)
+            part.write_bytes(b"nothing of ours")
+            with pytest.raises(RequestError):
+                await one.delivery.files(digest, Deliver(host="web"))
+            assert not list((tmp_path / "exports").iterdir())
+
+    asyncio.run(story())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's word is Linux's")
+def test_the_process_dies_with_a_killed_parent(tmp_path: Path) -> None:
+    script = (
+        "import asyncio\nfrom bridge.export_process import ExportProcess\n"
+        "async def main():\n  one = ExportProcess(timeout_secs=9)\n  await one.start()\n"
+        "  print(one._process.pid, flush=True)\n  await asyncio.sleep(60)\n"
+        "asyncio.run(main())"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    time.sleep(0.3)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while discovery.is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not discovery.is_alive(child)
+
+
+def test_prints_of_a_codec_cannot_reach_the_answers(tmp_path: Path) -> None:
+    order = ExportOrder(manifest=str(tmp_path / "none"), parts={}, host="web", folder=str(tmp_path))
+    process = subprocess.run(
+        [sys.executable, "-m", "bridge.exporter", str(os.getpid())],
+        input=msgspec.json.encode(order) + b"\n",
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    (line,) = process.stdout.splitlines()
+    assert msgspec.json.decode(line)["error"] == "defect"
+    assert b"FileNotFoundError" in process.stderr

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from bridge import logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    names = ("bridge", "generators", "websockets")
+    before = {name: (logging.getLogger(name).handlers[:], logging.getLogger(name).level) for name in names}
+    yield io.StringIO()
+    for name, (handlers, level) in before.items():
+        logger = logging.getLogger(name)
+        logger.handlers[:], logger.propagate = handlers, True
+        logger.setLevel(level)
+
+
+def test_one_json_object_per_line_with_extras_and_session(stream: io.StringIO) -> None:
+    logs.configure("info", stream=stream)
+    token = logs.session_id.set("s1")
+    logging.getLogger("bridge.jobs").info("said %s", "so", extra={"job": "j1", "empty": ""})
+    logs.session_id.reset(token)
+    logging.getLogger("bridge").debug("not told")
+    (line,) = stream.getvalue().splitlines()
+    said = json.loads(line)
+    assert said.pop("time").endswith("Z")
+    assert said == {"level": "info", "from": "bridge.jobs", "message": "said so", "session": "s1", "job": "j1"}
+
+
+def test_newlines_and_tracebacks_stay_on_one_line(stream: io.StringIO) -> None:
+    logs.configure("info", stream=stream)
+    try:
+        raise ValueError("a\nb")
+    except ValueError:
+        logging.getLogger("bridge").exception("two\nlines")
+    (line,) = stream.getvalue().splitlines()
+    assert "ValueError: a\nb" in json.loads(line)["traceback"]
+
+
+def test_secrets_never_appear(stream: io.StringIO) -> None:
+    logs.configure("info", secrets=("hunter2", ""), stream=stream)
+    logging.getLogger("bridge").info("token hunter2", extra={"header": "Bearer hunter2"})
+    try:
+        raise ValueError("hunter2")
+    except ValueError:
+        logging.getLogger("bridge").exception("failed")
+    assert "hunter2" not in stream.getvalue()
+    assert stream.getvalue().count("***") == 4

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import wave
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from bridge.settings import WatchedFolder
+from bridge.store import Store
+from bridge.watch import Watch
+from engines import neutral
+
+
+def sound(path: Path, value: int = 1, frames: int = 400) -> bytes:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 48_000, frames, "NONE", ""))
+        file.writeframes(bytes([value, 0]) * frames)
+    return path.read_bytes()
+
+
+class Watched:
+    def __init__(self, tmp_path: Path, **limits: int) -> None:
+        self.folder = tmp_path / "in"
+        self.folder.mkdir(exist_ok=True)
+        self.store = Store(tmp_path / "store")
+        self.told = 0
+        folders = [WatchedFolder(path=str(self.folder), title="Photos")]
+        limits = {"most_files": 100, "most_bytes": 1 << 20, **limits}
+        self.watch = Watch(folders, self.store, on_change=self.tell, **limits)
+
+    def tell(self) -> None:
+        self.told += 1
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(row.name for row in self.watch.rows())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+
+def run(one: Watched, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def whole() -> None:
+        await one.watch.start()
+        try:
+            await story()
+        finally:
+            await one.watch.stop()
+
+    asyncio.run(whole())
+
+
+def test_files_are_there_at_the_start_and_come_and_go(tmp_path: Path) -> None:
+    one = Watched(tmp_path)
+    first = sound(one.folder / "first.wav")
+    os.utime(one.folder / "first.wav", (1, 1))
+
+    async def story() -> None:
+        await one.until(lambda: one.names == ["first.wav"])
+        (row,) = one.watch.rows()
+        assert (row.folder, row.kind, row.size_bytes) == ("Photos", "sound", len(first))
+        manifest = one.store.manifest(row.digest)
+        assert one.store.path(manifest.parts[0].digest).read_bytes() == first
+        assert neutral.read(manifest, one.store.path).kind.value == "sound"
+
+        sound(tmp_path / "made elsewhere.wav", 2)
+        (one.folder / "deep").mkdir()
+        os.replace(tmp_path / "made elsewhere.wav", one.folder / "deep" / "second.wav")
+        await one.until(lambda: one.names == ["deep/second.wav", "first.wav"])
+
+        (one.folder / "first.wav").unlink()
+        await one.until(lambda: one.names == ["deep/second.wav"])
+        os.replace(one.folder / "deep", one.folder / "moved")
+        await one.until(lambda: one.names == ["moved/second.wav"])
+        assert (one.folder / "moved" / "second.wav").exists()
+
+    run(one, story)
+    assert one.told >= 3
+
+
+def test_a_changed_file_becomes_another_asset(tmp_path: Path) -> None:
+    one = Watched(tmp_path)
+
+    async def story() -> None:
+        sound(one.folder / "a.wav", 1)
+        await one.until(lambda: bool(one.watch.rows()))
+        before = one.watch.rows()[0].digest
+        changed = sound(one.folder / "a.wav", 2)
+        await one.until(lambda: one.watch.rows()[0].digest != before)
+        part = one.store.manifest(one.watch.rows()[0].digest).parts[0]
+        assert part.digest == hashlib.sha256(changed).hexdigest()
+
+    run(one, story)
+
+
+def test_a_burst_is_told_in_few_words(tmp_path: Path) -> None:
+    one = Watched(tmp_path)
+
+    async def story() -> None:
+        await asyncio.sleep(0.05)
+        for number in range(40):
+            sound(one.folder / f"{number}.wav", number)
+        await one.until(lambda: len(one.names) == 40)
+
+    run(one, story)
+    assert one.told <= 6
+
+
+def test_what_cannot_be_an_input_is_left_out_and_harms_nothing(tmp_path: Path) -> None:
+    one = Watched(tmp_path, most_bytes=2000)
+    sound(tmp_path / "outside.wav", 3)
+
+    async def story() -> None:
+        (one.folder / "notes.txt").write_text("not an input")
+        (one.folder / ".hidden.wav").write_bytes(sound(tmp_path / "x.wav"))
+        (one.folder / "link.wav").symlink_to(tmp_path / "outside.wav")
+        sound(one.folder / "long.wav", frames=5000)
+        (one.folder / os.fsdecode(b"\xff.wav")).write_bytes(sound(tmp_path / "x.wav"))
+        sound(one.folder / "good.wav", 4)
+        await one.until(lambda: one.names == ["good.wav"])
+        await asyncio.sleep(0.5)
+        assert one.names == ["good.wav"]
+
+    run(one, story)
+    assert not list((tmp_path / "store" / "tmp").iterdir())
+
+
+def test_the_newest_are_offered_when_there_are_too_many(tmp_path: Path) -> None:
+    one = Watched(tmp_path, most_files=2)
+    for number in range(4):
+        sound(one.folder / f"{number}.wav", number)
+        os.utime(one.folder / f"{number}.wav", (100 + number, 100 + number))
+
+    async def story() -> None:
+        await one.until(lambda: one.told > 0 and len(one.watch._seen) == 4)
+        assert [row.name for row in one.watch.rows()] == ["3.wav", "2.wav"]
+
+    run(one, story)
+
+
+def test_what_is_offered_is_not_collected(tmp_path: Path) -> None:
+    one = Watched(tmp_path)
+    sound(one.folder / "a.wav")
+    os.utime(one.folder / "a.wav", (1, 1))
+
+    async def story() -> None:
+        await one.until(lambda: bool(one.watch.rows()))
+        digest = one.watch.rows()[0].digest
+        await one.store.collect(keep=(), down_to_bytes=0)
+        assert one.store.is_whole(digest)
+        (one.folder / "a.wav").unlink()
+        await one.until(lambda: not one.watch.rows())
+        await one.store.collect(keep=(), down_to_bytes=0)
+        assert not one.store.is_whole(digest)
+
+    run(one, story)
+
+
+def test_a_folder_that_is_missing_stops_nothing(tmp_path: Path) -> None:
+    one = Watched(tmp_path)
+    folders = [WatchedFolder(path=str(tmp_path / "gone")), WatchedFolder(path=str(one.folder))]
+    one.watch = Watch(folders, one.store, most_files=9, most_bytes=1 << 20, on_change=one.tell)
+    sound(one.folder / "a.wav")
+
+    async def story() -> None:
+        await one.until(lambda: one.names == ["a.wav"])
+
+    run(one, story)
