@@ -113,7 +113,7 @@ class PlumeSimulation:
         for core in range(CORES):
             strength = 0.62 + 0.38 * np.sin(turn[core, 0])
             middle = 0.5 + width * (self.places[core] + 0.25 * np.sin(turn[core, 1]))
-            blob = torch.exp(-(((self.x - middle) / (0.3 * width)) ** 2) - ((self.y - 0.96) / 0.022) ** 2)
+            blob = torch.exp(-(((self.x - middle) / (0.3 * width)) ** 2) - ((self.y - 0.955) / 0.042) ** 2)
             heat = torch.maximum(heat, strength * blob)
             push = push + blob * float(np.sin(turn[core, 2])) * self.plume.flicker
         return heat, push

@@ -55,7 +55,7 @@ def _plume(params: LoopParams, rng: np.random.Generator, context: Context, frame
     from generators.procedural.fluid import PlumeSimulation
 
     count = params.frames
-    overlap = max(2, count // 2)
+    overlap = max(2, count // 3)
     warm = max(count, 72)
     simulation = PlumeSimulation(
         min(params.size_px, SIMULATED_PX), PLUMES[params.kind].scaled(params), count, rng, context.device
@@ -70,9 +70,11 @@ def _plume(params: LoopParams, rng: np.random.Generator, context: Context, frame
             yield Progress(0.7 * number / (warm + count + overlap), "simulating")
             if context.wants_previews and number % 16 == 0:
                 yield Preview(np.ascontiguousarray(stored(plume_colour(params, state.cpu().numpy()))[..., :3]))
-    for number, blended in enumerate(joined(kept, count)):
+    states = list(joined(kept, count))
+    start = calmest(states)
+    for number in range(count):
         context.check()
-        frames[number] = stored(plume_colour(params, _enlarged(blended, params.size_px)))
+        frames[number] = stored(plume_colour(params, _enlarged(states[(start + number) % count], params.size_px)))
         yield from _told(frames, number, count, context, 0.7)
 
 
@@ -86,6 +88,12 @@ def joined(kept: list[FloatArray], count: int) -> Iterator[FloatArray]:
             yield kept[number] * weight + kept[number + count] * (1 - weight)
         else:
             yield kept[number]
+
+
+def calmest(states: list[FloatArray]) -> int:
+    """Where a loop is best begun: at the step in which least moves, since players may stumble where they wrap."""
+    steps = [float(np.abs(state - states[number - 1]).mean()) for number, state in enumerate(states)]
+    return int(np.argmin(steps))
 
 
 def _enlarged(state: FloatArray, size: int) -> FloatArray:

@@ -51,9 +51,9 @@ class PlumeLook:
 
 
 PLUMES = {
-    "fire": PlumeLook(0.23, 0.0036, swirl=0.05, flicker=0.003, cooling=0.019, fading=0.93, expansion=0.13, gusts=0.007),
+    "fire": PlumeLook(0.23, 0.0036, swirl=0.05, flicker=0.003, cooling=0.023, fading=0.93, expansion=0.09, gusts=0.007),
     "smoke": PlumeLook(
-        0.13, 0.0024, swirl=0.02, flicker=0.002, cooling=0.004, fading=0.985, expansion=0.14, gusts=0.005
+        0.13, 0.0024, swirl=0.02, flicker=0.002, cooling=0.004, fading=0.985, expansion=0.09, gusts=0.005
     ),
 }
 

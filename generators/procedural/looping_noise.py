@@ -7,6 +7,8 @@ import numpy as np
 from engines.assets import Array, FloatArray
 from generators.procedural.water import resized_periodic
 
+DRAWN_PX = 512
+
 
 class LoopingNoise:
     """Random-phase noise on a torus whose every wave turns a whole number of times in one loop.
@@ -26,8 +28,8 @@ class LoopingNoise:
     ) -> None:
         """Draws the waves; nothing random happens afterwards."""
         self.size, self.frequency = size, frequency
-        # Drawn on a grid of fixed size first, so that the noise looks the same at every resolution.
-        span = min(size, 512)
+        # Finer waves than 512 to a side are too weak to be seen; larger pictures are enlarged from there.
+        span = min(size, DRAWN_PX)
         ky = np.fft.fftfreq(span, 1 / span)[:, None]
         kx = np.fft.fftfreq(span, 1 / span)[None]
         wave = np.hypot(ky, kx)

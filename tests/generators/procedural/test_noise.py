@@ -81,7 +81,8 @@ def test_cells_equal_brute_force(size: int, frequency: int) -> None:
     points = np.random.default_rng(5).random((frequency, frequency, 2), np.float32).astype(np.float64)
     index = np.stack(np.meshgrid(np.arange(frequency), np.arange(frequency), indexing="ij"), -1)
     place = (points + index).reshape(-1, 2)
-    copies = np.concatenate([place + (frequency * a, frequency * b) for a in range(-2, 3) for b in range(-2, 3)])
+    steps = frequency * np.stack(np.meshgrid(np.arange(-2, 3), np.arange(-2, 3)), -1).reshape(-1, 1, 2)
+    copies = (place + steps).reshape(-1, 2)
     at = np.arange(size) * frequency / size
     pixels = np.stack(np.meshgrid(at, at, indexing="ij"), -1).reshape(-1, 1, 2)
     distance = np.sqrt(((pixels - copies) ** 2).sum(-1))
