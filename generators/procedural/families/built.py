@@ -43,24 +43,31 @@ def concrete(canvas: Canvas, look: Look) -> Surface:
 
 
 def plaster(canvas: Canvas, look: Look) -> Surface:
-    """Lime plaster spread with a trowel in overlapping arcs, softly mottled."""
-    down, across = fbm(canvas, "down", 3, 3), fbm(canvas, "across", 3, 3)
-    sweeps = canvas.full(0.0)
-    for name, frequency in (("one", (5, 22)), ("two", (24, 6))):
-        arcs = warp(canvas, fbm(canvas, name, frequency, 5, 0.6), 0.13 * down, 0.13 * across)
-        sweeps += arcs * smoothstep(fbm(canvas, f"{name}/gate", 3, 2), -0.3, 0.3)
-    cells = voronoi(canvas, "strokes", 6, 0.95, warped_axes(canvas, "shake", 7, 0.03, 4))
-    lift = blur(canvas, cells.random(canvas, "lift"), 0.003)
-    cloud, fine = fbm(canvas, "cloud", 2.4, 6, 0.55), grain(canvas, "fine", 340)
-    height = 0.0016 * sweeps + 0.0016 * lift + 0.001 * cloud + 0.00012 * fine
+    """Lime plaster spread with a trowel: overlapping strokes that each run their own way, ridges where they end."""
+    patches = voronoi(canvas, "patches", 5, 0.95, warped_axes(canvas, "shake", 5, 0.05, 4))
+    heading, lift = patches.random(canvas, "heading"), patches.random(canvas, "lift")
+    bend = fbm(canvas, "bend", 3, 2)
+    strokes = canvas.full(0.0)
+    for place, (name, frequency) in enumerate((("level", (26, 3)), ("upright", (3, 26)), ("slant", (18, 7)))):
+        field = warp(canvas, fbm(canvas, name, frequency, 4, 0.55), 0.05 * bend, 0.05 * bend)
+        strokes += field * smoothstep((heading * 3.0 - place - 0.5).abs(), 0.62, 0.38)
+    ridge = smoothstep(patches.edge, 0.016, 0.0) * smoothstep(lift, 0.35, 0.8)
+    cloud, rough, fine = (
+        fbm(canvas, "cloud", 2.4, 6, 0.55),
+        fbm(canvas, "rough", 30, 4, 0.6),
+        grain(canvas, "fine", 340),
+    )
+    soft = blur(canvas, lift, 0.005)
+    height = 0.0011 * strokes + 0.0016 * soft + 0.0012 * ridge + 0.0012 * cloud + 0.0002 * rough + 0.0001 * fine
     colour = ramp(
         canvas,
-        look.stops("#b5a68e", "#c9bca6", "#d8cdb9", "#e3dacb"),
-        0.55 + 0.4 * cloud + 0.13 * sweeps + 0.16 * (lift - 0.5),
+        look.stops("#b3a48c", "#c8baa3", "#d8ccb8", "#e4dbcc"),
+        0.55 + 0.34 * cloud + 0.1 * strokes + 0.2 * (soft - 0.5) + 0.05 * rough,
     )
-    surface = Surface(canvas, colour, height, 0.82 - 0.1 * sweeps, porous=1.0)
-    surface.tint(1.0 + 0.04 * fine)
-    surface.tint(1.0 - 0.12 * stains(canvas, "age", 2, 0.35, 0.5))
+    surface = Surface(canvas, colour, height, 0.84 - 0.08 * strokes, porous=1.0)
+    pits = specks(canvas, "pits", 60, 0.08, 0.3)
+    surface.height -= 0.0007 * pits
+    surface.tint((1.0 + 0.04 * fine) * (1.0 - 0.2 * pits) * (1.0 - 0.12 * stains(canvas, "age", 2, 0.35, 0.5)))
     return surface
 
 

@@ -116,7 +116,6 @@ def knit(canvas: Canvas, look: Look) -> Surface:
     u = x * columns
     column = u.floor()
     fu = (u - column) * 2.0 - 1.0
-    side = torch.sign(fu)
     place = y * rows + 0.62 * (1.0 - fu.abs()) * 1.0
     row = place.floor()
     fv = place - row
@@ -125,7 +124,7 @@ def knit(canvas: Canvas, look: Look) -> Surface:
     profile = (1.0 - (across * 0.92).square()).clamp(min=0.0).sqrt() * (1.0 - (slant * 0.93).square().square()).clamp(
         min=0.0
     ).sqrt()
-    twist = torch.sin((fv * 2.4 + across * side * 0.9) * math.tau)
+    twist = torch.sin((fv * 2.4 + across * 0.9) * math.tau)
     index = (torch.remainder(row, rows) * columns + torch.remainder(column, columns)).long()
     tone = canvas.draw("tone", rows * columns)[index]
     fuzz = fibres(canvas, "fuzz", 7000, 0.016, 0.00022, 3.0)

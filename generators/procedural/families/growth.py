@@ -38,8 +38,8 @@ def _blades(
 def grass(canvas: Canvas, look: Look) -> Surface:
     """A summer lawn: layers of bent blades, straw among them, dark earth below."""
     flow = fbm(canvas, "flow", 3, 2)
-    deep = _blades(canvas, "deep", 7000, (0.010, 0.02), 0.0030, flow)
-    top = _blades(canvas, "top", 9000, (0.012, 0.028), 0.0026, flow)
+    deep = _blades(canvas, "deep", 6000, (0.012, 0.022), 0.0036, flow)
+    top = _blades(canvas, "top", 6500, (0.014, 0.032), 0.0034, flow)
     patch, fine = fbm(canvas, "patch", 3, 5), grain(canvas, "fine", 320)
     on_top = top.index >= 0
     tone = torch.where(on_top, top.random(canvas, "tone"), deep.random(canvas, "tone"))
@@ -52,8 +52,8 @@ def grass(canvas: Canvas, look: Look) -> Surface:
         0.08 + 0.42 * level + 0.26 * tone + 0.16 * along + 0.18 * patch,
     )
     surface = Surface(canvas, colour, height, 0.62 + 0.12 * (1.0 - level) + 0.05 * fine, porous=0.4)
-    dry = smoothstep(tone + 0.2 * patch, 0.86, 0.95)
-    surface.paint(dry * 0.8, ramp(canvas, ("#7c6a34", "#a8965a", "#bfae76"), along))
+    dry = smoothstep(tone + 0.25 * patch, 0.93, 1.0)
+    surface.paint(dry * 0.7, ramp(canvas, ("#7c6a34", "#a8965a", "#bfae76"), along))
     bare = (1.0 - top.covered) * (1.0 - deep.covered)
     surface.paint(bare, "#231c12", 0.95)
     surface.tint(0.5 + 0.55 * smoothstep(level, 0.0, 0.6))

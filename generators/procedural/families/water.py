@@ -76,8 +76,8 @@ def water(canvas: Canvas, look: Look) -> Surface:
         0.36 + 0.3 * depth + 0.1 * long + 0.22 * net * (0.6 + depth),
     )
     surface = Surface(canvas, colour, height, canvas.full(0.05), porous=0.0, ior=1.333)
-    foam = smoothstep(long + 0.45 * short, 1.1, 1.5) * smoothstep(fbm(canvas, "foam", 60, 4, 0.7), -0.05, 0.4)
-    surface.paint(foam * 0.55, "#dfe8e8", 0.6)
+    foam = smoothstep(long + 0.45 * short, 1.2, 1.7) * smoothstep(fbm(canvas, "foam", 60, 4, 0.7), -0.05, 0.4)
+    surface.paint(foam * 0.4, "#dfe8e8", 0.6)
     return surface
 
 
