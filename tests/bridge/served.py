@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -136,15 +137,23 @@ class Client:
 
 
 @asynccontextmanager
-async def client(url: str, *, token: str = TOKEN, hello: bool = True, **fields: Any) -> AsyncIterator[Client]:
-    headers = {"Authorization": f"Bearer {token}"}
+async def client(
+    url: str,
+    *,
+    token: str = TOKEN,
+    hello: bool = True,
+    tls: ssl.SSLContext | None = None,
+    **fields: Any,
+) -> AsyncIterator[Client]:
+    """A connected client; with `hello` it has been welcomed, `fields` being those of its hello."""
     async with connect(
         url,
-        additional_headers=headers,
+        additional_headers={"Authorization": f"Bearer {token}"},
         subprotocols=[Subprotocol("scenecast.v1")],
         compression=None,
         max_size=None,
         proxy=None,
+        ssl=tls,
     ) as socket:
         one = Client(socket)
         if hello:
