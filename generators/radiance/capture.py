@@ -136,13 +136,13 @@ def upright(frames: list[Listed]) -> NDArray[np.float64]:
 def _existing(source: Source, listed: list[Listed], root: PurePosixPath) -> tuple[list[Listed], list[Skipped]]:
     """The frames whose photograph is there and new, and why the others are not used."""
     by_tail: dict[str, list[str]] = {}
-    for name in sorted(source.names):
-        by_tail.setdefault(PurePosixPath(name).name, []).append(name)
+    for known in sorted(source.names):
+        by_tail.setdefault(PurePosixPath(known).name, []).append(known)
     frames: list[Listed] = []
     skipped: list[Skipped] = []
     used: dict[str, str] = {}
     for frame in listed:
-        name = _find(frame.file, source.names, by_tail, root)
+        name: str | None = _find(frame.file, source.names, by_tail, root)
         if name is None:
             skipped.append(Skipped(frame.file, "the file is missing"))
             continue

@@ -24,7 +24,7 @@ MODELS: dict[int, tuple[str, int]] = {
     6: ("FULL_OPENCV", 12),
 }
 """Model number in binary files: its name in text files, and how many numbers it has."""
-_COUNTS = {name: count for name, count in MODELS.values()}
+_COUNTS = dict(MODELS.values())
 NAME_BYTES_MAX = 4096
 
 

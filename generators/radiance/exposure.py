@@ -29,7 +29,8 @@ class Exposure:
     def neutral(cls, photographs: int) -> Exposure:
         """Gain 1 and offset 0 for each photograph."""
         shape = (photographs, 2, 3)
-        return cls(*(np.zeros(shape, np.float32) for _ in range(3)), np.zeros(photographs, np.float32))
+        values, first, second = (np.zeros(shape, np.float32) for _ in range(3))
+        return cls(values, first, second, np.zeros(photographs, np.float32))
 
     def applied(self, index: int, image: FloatArray) -> FloatArray:
         """The render [3, H, W] as that photograph's exposure would show it."""

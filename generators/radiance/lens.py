@@ -56,7 +56,7 @@ def bend(lens: Lens, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np.float
 
 
 def source_pixels(lens: Lens, width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each pixel of a straight picture float32 [height, width]: where the bent one of equal size shows it, in pixels.
+    """Where a bent picture shows each pixel of a straight one of equal size: u, v float32 [height, width] in pixels.
 
     The straight picture keeps the lens's focal lengths and principal point, scaled to its size.
     """

@@ -26,7 +26,7 @@ def window() -> FloatArray:
     """The normalised weights of the window, float32 [11]."""
     at = np.arange(WINDOW_PX) - WINDOW_PX // 2
     weights = np.exp(-(at**2) / (2 * SIGMA_PX**2))
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
 _WINDOW = window()

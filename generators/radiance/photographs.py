@@ -105,7 +105,7 @@ def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
         pixels, known = undistorted(pixels, lens, width, height)
         alpha = pixels[3].copy() if len(pixels) == 4 else None
         mask = known if mask is None else mask & known
-    matrix = np.linalg.inv(frame.world_from_camera)
+    matrix = np.linalg.inv(frame.world_from_camera).astype(np.float64)
     camera = Camera(matrix, lens.fx, lens.fy, lens.cx, lens.cy, lens.width, lens.height).resized(width, height)
     return Photograph(
         name=frame.file,
@@ -191,7 +191,8 @@ def undistorted(
     known = np.empty((height * n, width * n), np.bool_)
     _resample(pixels, u, v, out, known)
     mean = out.reshape(len(pixels), height, n, width, n).mean((2, 4))
-    return (mean + 0.5).astype(np.uint8), known.reshape(height, n, width, n).all((1, 3))
+    whole: NDArray[np.bool_] = known.reshape(height, n, width, n).min((1, 3))
+    return (mean + 0.5).astype(np.uint8), whole
 
 
 def held_out(count: int, every: int) -> Iterator[bool]:

@@ -7,6 +7,7 @@ distance, so that each covers about the same number of pixels wherever it lies.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def depth_range(cameras: Sequence[Camera], points: Points | None) -> tuple[NDArr
     return nearest, farthest
 
 
-def unproject(camera: Camera, u: NDArray[np.float64], v: NDArray[np.float64], depth: FloatArray) -> FloatArray:
+def unproject(camera: Camera, u: NDArray[Any], v: NDArray[Any], depth: FloatArray) -> FloatArray:
     """World positions float32 [P, 3] of pixels at known depth."""
     local = np.stack([(u - camera.cx) / camera.fx * depth, (v - camera.cy) / camera.fy * depth, depth], -1)
     rotation, shift = camera.camera_from_world[:3, :3], camera.camera_from_world[:3, 3]

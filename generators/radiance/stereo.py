@@ -8,6 +8,7 @@ which forgives occlusion, refined by a parabola. A depth is kept when the neighb
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def neighbours(cameras: list[Camera], point: NDArray[np.float64], count: int) ->
 
 
 @inlined
-def _sample(picture: FloatArray, u: np.float32, v: np.float32) -> np.float32:
+def _sample(picture: FloatArray, u: Any, v: Any) -> Any:
     """A grey picture read bilinearly at pixel coordinates; -1 outside."""
     rows, columns = picture.shape
     s, t = u - HALF, v - HALF
@@ -210,9 +211,9 @@ def _agreement(
                     if w > np.float32(1e-6):
                         s = int(np.floor((m[0, 0] * u + m[0, 1] * v + m[0, 2] + m[0, 3] / z) / w))
                         t = int(np.floor((m[1, 0] * u + m[1, 1] * v + m[1, 2] + m[1, 3] / z) / w))
-                        if 0 <= s < columns and 0 <= t < rows and scores[other, t, s] > np.float32(SCORE_MIN):
-                            if abs(depths[other, t, s] - w * z) < np.float32(AGREE) * w * z:
-                                count += 1
+                        inside = 0 <= s < columns and 0 <= t < rows and scores[other, t, s] > np.float32(SCORE_MIN)
+                        if inside and abs(depths[other, t, s] - w * z) < np.float32(AGREE) * w * z:
+                            count += 1
                 votes[view, y, x] = count if scores[view, y, x] > np.float32(SCORE_MIN) else 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import comb, sqrt
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class Strategy(Protocol):
 
 
 @inlined
-def _normal(key: np.uint64) -> np.float32:
+def _normal(key: np.uint64) -> Any:
     """A standard normal number from a counter: two rounds of splitmix64 and the Box-Muller transform."""
     z = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -172,7 +172,8 @@ class Mcmc:
 def _drawn(weights: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """`count` indices with replacement, in proportion to the weights."""
     steps = np.cumsum(weights)
-    return np.minimum(np.searchsorted(steps, rng.random(count) * steps[-1], side="right"), len(weights) - 1)
+    found = np.searchsorted(steps, rng.random(count) * steps[-1], side="right")
+    return np.asarray(np.minimum(found, len(weights) - 1), np.int64)
 
 
 # -- clone, split and prune ----------------------------------------------------------------------------------------

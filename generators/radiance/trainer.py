@@ -54,6 +54,8 @@ class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates = Rates()
     decay: float = 0.01
     """By how much the positions' learning rate has fallen at the end."""
+    settle: float = 0.1
+    """By how much all other learning rates have fallen at the end."""
     seed: int = 0
 
 
@@ -128,12 +130,13 @@ def halved(photograph: Photograph) -> Photograph:
 
     def mean(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
         cut = values[..., : 2 * rows, : 2 * columns].astype(np.float32)
-        return (cut.reshape(*values.shape[:-2], rows, 2, columns, 2).mean((-3, -1)) + 0.5).astype(np.uint8)
+        means = cut.reshape(*values.shape[:-2], rows, 2, columns, 2).mean((-3, -1))
+        return np.asarray(means + 0.5, np.uint8)
 
     camera = replace(photograph.camera, width=2 * columns, height=2 * rows).resized(columns, rows)
     mask = photograph.mask
     if mask is not None:
-        mask = mask[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).all((1, 3))
+        mask = mask[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).min((1, 3))
     alpha = None if photograph.alpha is None else mean(photograph.alpha)
     return Photograph(photograph.name, camera, mean(photograph.pixels), alpha, mask)
 
@@ -177,7 +180,7 @@ class Trainer:
         self.adam = Adam.fresh(initial)
         self.exposure = Exposure.neutral(len(photographs)) if settings.exposure else None
         self.iteration = 0
-        self._order: list[int] = []
+        self.order: list[int] = []
         self._stopped = False
         self._strategy: Strategy = (
             Mcmc(settings.splats_max, seed=settings.seed)
@@ -215,8 +218,15 @@ class Trainer:
 
     def rates(self) -> Rates:
         """Learning rates at this point of the run."""
-        rates = self.settings.rates
-        return replace(rates, positions=rates.positions * self.settings.decay**self.fraction)
+        rates, settle = self.settings.rates, self.settings.settle**self.fraction
+        return Rates(
+            positions=rates.positions * self.settings.decay**self.fraction,
+            log_scales=rates.log_scales * settle,
+            quaternions=rates.quaternions * settle,
+            logits=rates.logits * settle,
+            sh=rates.sh * settle,
+            sh_rest=rates.sh_rest * settle,
+        )
 
     def _background(self) -> FloatArray:
         if self.settings.background == "random":
@@ -225,9 +235,9 @@ class Trainer:
 
     def _next_view(self) -> int:
         """Every view once in random order, then anew."""
-        if not self._order:
-            self._order = self.rng.permutation(len(self._fine)).tolist()
-        return self._order.pop()
+        if not self.order:
+            self.order = self.rng.permutation(len(self._fine)).tolist()
+        return self.order.pop()
 
     def step(self) -> Report:
         """Render one view, compare, and move the splats; refine the cloud when its time has come."""

@@ -44,14 +44,15 @@ def lens_from_json(values: dict[str, Any], width: int, height: int) -> Lens:
     w, h = _number(values, "w", width), _number(values, "h", height)
     fx = values.get("fl_x") or _focal(values.get("camera_angle_x"), w)
     fy = values.get("fl_y") or _focal(values.get("camera_angle_y"), h)
-    if not fx and not fy:
+    focal = fx or fy
+    if not focal:
         raise CaptureError("neither a focal length (fl_x) nor a field of view (camera_angle_x) is given")
     model = str(values.get("camera_model", "OPENCV"))
     if model not in ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "OPENCV_FISHEYE"):
         raise CaptureError(f"camera_model {model} is not known; expected a pinhole, OPENCV or OPENCV_FISHEYE")
     lens = Lens(
-        fx=float(fx or fy),
-        fy=float(fy or fx),
+        fx=float(fx or focal),
+        fy=float(fy or focal),
         cx=_number(values, "cx", w / 2),
         cy=_number(values, "cy", h / 2),
         width=round(w),

@@ -43,6 +43,6 @@ def parallel_kernel(function: Callable[..., R]) -> Callable[..., R]:
     @wraps(function)
     def locked(*args: Any) -> R:
         with KERNEL_LOCK:
-            return cast(R, compiled(*args))
+            return compiled(*args)
 
     return locked

@@ -36,7 +36,7 @@ class LanesType(types.Type):
     """The numba type of `Lanes`."""
 
     def __init__(self) -> None:
-        super().__init__(name="Lanes8f32")  # type: ignore[no-untyped-call]
+        super().__init__(name="Lanes8f32")
 
 
 def operation(emit: Callable[..., Any]) -> Any:
@@ -52,13 +52,12 @@ _INTS = ir.VectorType(_INT, WIDTH)
 # A product feeding a sum may become one fused operation; sums may not be reordered.
 _FLAGS = ("contract", "nsz", "arcp")
 
-register_model(LanesType)(
-    type(
-        "LanesModel",
-        (models.PrimitiveModel,),
-        {"__init__": lambda self, dmm, fe_type: models.PrimitiveModel.__init__(self, dmm, fe_type, _VECTOR)},
-    )
-)
+
+def _init_model(self: Any, manager: Any, kind: Any) -> None:
+    models.PrimitiveModel.__init__(self, manager, kind, _VECTOR)  # type: ignore[no-untyped-call]
+
+
+register_model(LanesType)(type("LanesModel", (models.PrimitiveModel,), {"__init__": _init_model}))
 
 
 def _declare_operator(symbol: Callable[..., Any], emit: str) -> None:

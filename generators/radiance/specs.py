@@ -1,0 +1,84 @@
+"""What this room can make, as data; importing this loads nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from engines.kinds import Kind
+from generators.spec import GeneratorSpec, Needs, Params
+
+
+class SplatsFromPhotosParams(Params):
+    """How long, how large and how faithful."""
+
+    resolution_px: Annotated[
+        int,
+        Meta(
+            ge=96,
+            le=4096,
+            title="Picture size",
+            description="Longest side of the photographs in training; more shows finer detail and takes longer",
+            extra_json_schema={"unit": "px", "suggestions": [240, 480, 960]},
+        ),
+    ] = 480
+    iterations: Annotated[
+        int,
+        Meta(
+            ge=50,
+            le=100_000,
+            title="Iterations",
+            description="Photographs looked at in all; about 1000 for a preview, 7000 for a finished cloud",
+            extra_json_schema={"suggestions": [1000, 3000, 7000]},
+        ),
+    ] = 2000
+    splats_max: Annotated[
+        int, Meta(ge=500, le=5_000_000, title="Splats at most", description="Bounds memory and file size")
+    ] = 60_000
+    sh_degree: Annotated[
+        int, Meta(ge=0, le=3, title="View dependence", description="Degree of the harmonics; 0 for matt scenes")
+    ] = 2
+    strategy: Annotated[
+        Literal["mcmc", "default"],
+        Meta(
+            title="Growth",
+            description="mcmc moves faded splats to where they are needed, default clones and splits",
+            extra_json_schema={"advanced": True},
+        ),
+    ] = "mcmc"
+    antialiased: Annotated[
+        bool, Meta(title="Anti-aliasing", description="Keeps thin and far things steady when seen from other distances")
+    ] = False
+    exposure: Annotated[
+        bool, Meta(title="Even out exposure", description="For photographs taken with automatic exposure")
+    ] = False
+    background: Annotated[
+        Literal["black", "white", "random"],
+        Meta(title="Background", description="random keeps cut-out subjects free of halos"),
+    ] = "black"
+    hold_out_every: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            title="Hold out every n-th",
+            description="Photographs kept from training to measure quality; 0 trains on all",
+            extra_json_schema={"advanced": True},
+        ),
+    ] = 0
+
+
+SPLATS_FROM_PHOTOS = GeneratorSpec(
+    id="splats.from_photos",
+    title="Splats from photographs",
+    promise="Turns posed photographs of a place or thing into a cloud of splats that looks like it from every side.",
+    gives=(Kind.SPLATS,),
+    params=SplatsFromPhotosParams,
+    needs=Needs(memory_gb=3.0, modules=("numba",)),
+    run="generators.radiance.splats_from_photos:run",
+    timeout_secs=6 * 3600.0,
+    resumable=True,
+)
+
+SPECS = (SPLATS_FROM_PHOTOS,)

@@ -1,0 +1,128 @@
+"""`splats.from_photos`: read a capture, seed a cloud, train it while the artist watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.events import Context, Event, GeneratorError, Note, Preview, Produced, Progress, Request
+from generators.radiance import checkpoint
+from generators.radiance.archive import CaptureError
+from generators.radiance.capture import Skipped, read_capture
+from generators.radiance.photographs import Photograph, held_out, load_photographs
+from generators.radiance.specs import SplatsFromPhotosParams
+from generators.radiance.trainer import Trainer, TrainerSettings
+
+PREVIEW_SECS = 1.0
+PREVIEW_SIDE_PX = 320
+SCORE_SECS = 5.0
+CHECKPOINT_SECS = 15.0
+CHECKPOINT_NAME = "splats_from_photos.npz"
+NAMED_MAX = 20
+LOADED, SEEDED = 0.04, 0.08
+"""Share of the run that reading and seeding take on the progress bar."""
+
+
+def run(request: Request, context: Context) -> Iterator[Event]:
+    """Splats from the photographs at `request.inputs["photos"].path`, a folder or zip with their poses.
+
+    Raises `GeneratorError` when the capture cannot be used.
+    """
+    params = request.params
+    if not isinstance(params, SplatsFromPhotosParams):
+        raise GeneratorError(f"expected SplatsFromPhotosParams, got {type(params).__name__}")
+    yield Progress(0.0, "reading photographs")
+    capture = read_capture(_path(request))
+    context.check()
+    photographs, unreadable = load_photographs(capture, longest_side_px=params.resolution_px)
+    context.check()
+    yield from _left_out((*capture.skipped, *unreadable), len(photographs))
+    kept = list(held_out(len(photographs), params.hold_out_every))
+    views = [photograph for photograph, held in zip(photographs, kept, strict=True) if not held]
+    judged = [photograph for photograph, held in zip(photographs, kept, strict=True) if held] or views[:1]
+    yield Progress(LOADED, "finding depth")
+    trainer = Trainer(views, _settings(params, request.seed), points=capture.points, device=context.device)
+    saved = context.scratch / CHECKPOINT_NAME
+    if saved.exists():
+        checkpoint.load(trainer, saved)
+        yield Note(f"taken up again at iteration {trainer.iteration}")
+    yield Progress(SEEDED, f"{len(trainer.parameters):,} seeds")
+    if context.wants_previews:
+        yield Preview(preview(trainer, judged[0]))
+    yield from _train(trainer, context, judged, saved)
+    quality = trainer.evaluate(judged)
+    seen = "held-out" if params.hold_out_every else "training"
+    yield Note(
+        f"{len(trainer.parameters):,} splats from {len(views)} photographs; "
+        f"{seen} views {quality.psnr:.1f} dB PSNR, {quality.ssim:.3f} SSIM"
+    )
+    yield Note("the capture does not say how large the scene is; its own units were taken for metres")
+    yield Produced(trainer.splats("Splats from photographs"))
+
+
+def _path(request: Request) -> Path:
+    photos: Any = request.inputs.get("photos")
+    path = getattr(photos, "path", None)
+    if path is None:
+        raise GeneratorError("no photographs were given; pass a zip or folder of photographs with their camera poses")
+    return Path(path)
+
+
+def _settings(params: SplatsFromPhotosParams, seed: int) -> TrainerSettings:
+    return TrainerSettings(
+        iterations=params.iterations,
+        splats_max=params.splats_max,
+        sh_degree=params.sh_degree,
+        strategy=params.strategy,
+        antialiased=params.antialiased,
+        exposure=params.exposure,
+        background=params.background,
+        seed=seed,
+    )
+
+
+def _left_out(skipped: tuple[Skipped, ...], used: int) -> Iterator[Event]:
+    """Say which photographs are not used; never drop one in silence."""
+    if skipped:
+        named = "; ".join(f"{one.name} ({one.reason})" for one in skipped[:NAMED_MAX])
+        more = f"; and {len(skipped) - NAMED_MAX} more" if len(skipped) > NAMED_MAX else ""
+        yield Note(f"{used} of {used + len(skipped)} listed photographs are used. Left out: {named}{more}")
+
+
+def _train(trainer: Trainer, context: Context, judged: list[Photograph], saved: Path) -> Iterator[Event]:
+    """Take steps until done, with a picture every second, a score every five and a checkpoint every fifteen."""
+    pictured = scored = kept = time.monotonic()
+    score = ""
+    while not trainer.done:
+        context.check()
+        trainer.step()
+        now = time.monotonic()
+        if now - kept > CHECKPOINT_SECS:
+            checkpoint.save(trainer, saved)
+            kept = time.monotonic()
+        if now - scored > SCORE_SECS:
+            score = f" {trainer.evaluate(judged[:3]).psnr:.1f} dB"
+            scored = time.monotonic()
+        if now - pictured > PREVIEW_SECS:
+            fraction = SEEDED + (1 - SEEDED) * trainer.fraction
+            yield Progress(fraction, f"training {len(trainer.parameters):,} splats{score}")
+            if context.wants_previews:
+                yield Preview(preview(trainer, judged[0]))
+            pictured = time.monotonic()
+
+
+def preview(trainer: Trainer, view: Photograph) -> NDArray[np.uint8]:
+    """The cloud as that photograph's camera sees it, uint8 sRGB [H, W, 3], 320 px at most."""
+    camera = view.camera
+    scale = min(1.0, PREVIEW_SIDE_PX / max(camera.width, camera.height))
+    small = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
+    image = np.clip(trainer.render(small), 0.0, 1.0)
+    return np.ascontiguousarray((image.transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
+
+
+__all__ = ["CaptureError", "preview", "run"]
