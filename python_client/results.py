@@ -31,6 +31,9 @@ class File:
         self.size_bytes = row.size_bytes
         self.sha256 = row.sha256
         self.colour_space = row.colour_space
+        self.dtype = row.dtype
+        """numpy's name of an array part's type; empty for other files."""
+        self.shape = tuple(row.shape)
         self._incoming = incoming
 
     def __repr__(self) -> str:

@@ -36,7 +36,7 @@ class PrivateBridge:
         self._process: subprocess.Popen[bytes] | None = None
         self.log_path = self._folder / "bridge.log"
         self.url = ""
-        self._token = ""
+        self.token = ""
 
     def __enter__(self) -> Self:
         runtime = self._folder / "run"
@@ -54,7 +54,7 @@ class PrivateBridge:
         try:
             ready = json.loads(self._first_line(self._process))
             self.url = ready["url"]
-            self._token = json.loads(Path(ready["discovery"]).read_text("utf-8"))["token"]
+            self.token = json.loads(Path(ready["discovery"]).read_text("utf-8"))["token"]
         except BaseException:
             self._end()
             raise
@@ -68,7 +68,7 @@ class PrivateBridge:
     def connect(self, *, host: str = "python") -> Client:
         """A client of this bridge that shares its disk."""
         proof = self._proof()
-        return connect(self.url, self._token, host=host, disk_proof=proof, timeout_secs=START_SECS)
+        return connect(self.url, self.token, host=host, disk_proof=proof, timeout_secs=START_SECS)
 
     def _proof(self) -> str:
         for path in (self._folder / "run").glob("bridge-*.json"):
