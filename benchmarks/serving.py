@@ -1,0 +1,84 @@
+"""A private bridge in its own process for benches: `with serving() as address: …`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.blank import BLANK
+from bridge.app import Bridge
+from bridge.settings import Settings
+from generators.catalog import Catalog
+from python_client import Client, connect
+
+ROOT = Path(__file__).resolve().parents[1]
+QUEUED_JOBS = 4096
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running bridge."""
+
+    url: str
+    token: str
+    pid: int
+    folder: Path
+    runtime: Path
+
+    def connect(self, *, share_disk: bool = True) -> Client:
+        """A new session that has been welcomed."""
+        os.environ["SCENECAST_RUNTIME_DIR"] = str(self.runtime)
+        return connect(share_disk=share_disk)
+
+    def resident_bytes(self) -> int:
+        """Memory of the bridge process alone."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def start(folder: Path) -> tuple[subprocess.Popen[str], Served]:
+    """Start a bridge over `folder` and wait until it listens."""
+    runtime = folder / "runtime"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    environment = {**os.environ, "SCENECAST_RUNTIME_DIR": str(runtime), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "benchmarks.serving", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the bridge ended with status {process.wait()} before it listened; see {folder}/bridge.log")
+    said = json.loads(line)
+    return process, Served(said["url"], said["token"], said["pid"], folder, runtime)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Served]:
+    """A bridge over an empty folder, ended and removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="scenecast-bench-") as name:
+        process, served = start(Path(name))
+        try:
+            yield served
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+async def _main(folder: Path) -> None:
+    settings = Settings(data_dir=str(folder), port=0, grace_secs=0.5, queued_jobs=QUEUED_JOBS)
+    async with Bridge(settings, catalog=Catalog.from_specs(BLANK)) as bridge:
+        print(json.dumps({"url": bridge.url, "token": bridge.token, "pid": os.getpid()}), flush=True)
+        await bridge.serve_forever()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(filename=str(Path(sys.argv[1]) / "bridge.log"), level=logging.WARNING)
+    asyncio.run(_main(Path(sys.argv[1])))
