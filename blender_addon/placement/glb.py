@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import bpy
@@ -40,7 +41,7 @@ def mesh_from(path: str, delivered: Delivered) -> Any:
 
 def _import(path: str) -> None:
     try:
-        bpy.ops.import_scene.gltf(filepath=path, merge_vertices=True, import_pack_images=True)
+        bpy.ops.import_scene.gltf(filepath=path, merge_vertices=True, import_pack_images=True, loglevel=logging.ERROR)
     except AttributeError as error:
         raise PlacementError(
             "Blender's glTF add-on is switched off", "Switch on glTF 2.0 format under Preferences › Add-ons"

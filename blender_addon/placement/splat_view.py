@@ -53,6 +53,7 @@ def _group() -> Any:
     group = bpy.data.node_groups.new(NAME, "GeometryNodeTree")
     group[MARK] = VERSION
     group.is_modifier = True
+    group.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
     for name, kind, low, high, default, tip in (
         ("Size", "NodeSocketFloat", 0.0, 10.0, 1.0, "Makes every splat larger or smaller"),
         ("Cut", "NodeSocketFloat", 0.5, 4.0, 2.5, "How many standard deviations of each splat are drawn"),
@@ -65,7 +66,6 @@ def _group() -> Any:
     soft = group.interface.new_socket("Soft edges", in_out="INPUT", socket_type="NodeSocketBool")
     soft.default_value = True
     soft.description = "Draw true Gaussians; off draws solid ellipsoids, which is quicker"
-    group.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
     group.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     _draw(Sheet(group))
     return group

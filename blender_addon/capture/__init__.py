@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes things from the scene as inputs for jobs: objects, images, and what a camera or the viewport sees."""
+
+from __future__ import annotations
+
+from ..core.captured import CapturedFile, CaptureError
+from .camera import camera_pictures
+from .images import image_file
+from .objects import collection_glb, object_glb
+from .viewport import viewport_picture, viewport_pixels, why_no_viewport
+
+__all__ = [
+    "CaptureError",
+    "CapturedFile",
+    "camera_pictures",
+    "collection_glb",
+    "image_file",
+    "object_glb",
+    "viewport_picture",
+    "viewport_pixels",
+    "why_no_viewport",
+]
