@@ -1,0 +1,470 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between the panel and the bridge: what was asked, where it stands, what has arrived and waits for its place.
+
+Everything goes on in `tick`, which never waits. What matters is kept in the slot's file, so that the next Blender
+goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import json_file
+from .client_core import (
+    Client,
+    ConnectionState,
+    Generator,
+    Job,
+    Preview,
+    Reply,
+    ScenecastError,
+    Upload,
+    WatchedFile,
+)
+from .controls import SEED_MAX
+from .delivered import Delivered
+from .history import History
+from .landing import Landing, sweep
+from .runs import Made, Order, Run
+from .slots import Slot
+from .targets import Target
+
+HOST = "blender"
+RUNS_KEPT = 40
+SAVE_SECS = 0.5
+PREVIEW_PX = 160
+MakeClient = Callable[[Any], Client]
+"""From a bookmark, or None, to a client that begins to connect by itself."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A result that is here and belongs into the scene."""
+
+    key: str
+    delivered: Delivered
+    target: Target
+
+
+class Hub:
+    """The add-on's one session with the bridge."""
+
+    def __init__(
+        self,
+        slot: Slot,
+        make_client: MakeClient,
+        history: History,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.runs: list[Run] = []
+        """The newest first."""
+        self.previews: dict[str, Preview] = {}
+        """The newest picture of each run, by its key."""
+        self.changes = 0
+        """Grows with everything that a panel would show differently."""
+        self.trouble = ""
+        """What keeps the session from being written down; empty when nothing does."""
+        self.history = history
+        self._slot = slot
+        self._clock = clock
+        self._make_client = make_client
+        self._jobs: dict[str, Job] = {}
+        self._uploads: dict[str, dict[str, Upload]] = {}
+        self._fetches: dict[tuple[str, str], Reply[Any]] = {}
+        self._landings: deque[Landing] = deque()
+        self._delivered: dict[tuple[str, str], Delivered] = {}
+        self._wanted: dict[tuple[str, str], Target] = {}
+        self._ready: deque[tuple[str, str]] = deque()
+        self._saved_at = 0.0
+        self._saved: Any = None
+        self._shown: Any = None
+        tree = json_file.read(slot.path)
+        self._restore(tree if isinstance(tree, dict) else {})
+        sweep(slot.received, (made.digest for run in self.runs for made in run.assets))
+        self.client = self._open(tree.get("bookmark") if isinstance(tree, dict) else None)
+
+    def _open(self, bookmark: Any) -> Client:
+        try:
+            client = self._make_client(bookmark)
+        except (ScenecastError, KeyError, TypeError, ValueError):  # a bookmark that this client cannot read
+            client = self._make_client(None)
+        self._find_jobs(client)
+        return client
+
+    # ------------------------------------------------------------------------------- the artist
+
+    def submit(self, order: Order) -> Run:
+        """Ask for something; inputs that the bridge does not have are sent first. Returns at once."""
+        run = Run(order, created=self._clock(), seed=order.seed)
+        self.runs.insert(0, run)
+        self._trim()
+        self.history.asked(order)
+        uploads = {}
+        for port, source in order.inputs.items():
+            if source.digest:
+                continue
+            try:
+                uploads[port] = self.client.start_upload(
+                    source.path or source.data, name=source.title, media_type=source.media_type
+                )
+            except ScenecastError as error:
+                run.fail(error.message, error.remedy or "Pick the input again.")
+        if uploads and not run.over:
+            run.state, self._uploads[run.key] = "sending", uploads
+        elif not run.over:
+            self._send(run)
+        self.changes += 1
+        self.save()
+        return run
+
+    def again(self, key: str, *, new_seed: bool = False) -> Run:
+        """Ask for the same once more, with the seed it had or with another."""
+        run = self.run(key)
+        seed = random.randrange(SEED_MAX + 1) if new_seed else run.seed if run.seed is not None else run.order.seed
+        return self.submit(replace(run.order, seed=seed))
+
+    def cancel(self, key: str) -> None:
+        """Ask for a run's end; it is over when its state says so."""
+        run = self.run(key)
+        if run.over:
+            return
+        run.cancelling = True
+        for upload in self._uploads.pop(key, {}).values():
+            if not upload.done:
+                upload.fail(ScenecastError("cancelled"))
+        job = self._jobs.get(key)
+        if run.state == "receiving" or job is None:
+            self._drop(run, "cancelled")
+        else:
+            self.client.cancel(job)
+        self.changes += 1
+
+    def dismiss(self, key: str) -> None:
+        """Take a run that is over off the list; what it made stays, and so does its place in the history."""
+        run = self.run(key)
+        if run.over:
+            self._forget(run)
+            self.changes += 1
+            self.save()
+
+    def place_again(self, key: str, target: Target) -> None:
+        """Queue all that a run made for placement there, fetching what is no longer on this disk."""
+        run = self.run(key)
+        for made in run.assets:
+            name = (key, made.digest)
+            run.misplaced.pop(made.digest, None)
+            self._wanted[name] = target
+            delivered = self._delivered.get(name)
+            if delivered is not None and all(os.path.exists(file.path) for file in delivered.files):
+                self._queue(name)
+            else:
+                self._fetches[name] = self.client.start_fetch(made.digest, HOST)
+        self.changes += 1
+
+    def reconnect(self) -> None:
+        """Try to reach the bridge now."""
+        self.client.reconnect()
+
+    def reopen(self, make_client: MakeClient) -> None:
+        """Go on with another address or token."""
+        bookmark = self.client.bookmark()
+        self.client.close()
+        self._make_client = make_client
+        self._jobs.clear()
+        self._fetches.clear()
+        self.client = self._open(bookmark)
+        self.changes += 1
+
+    def file_renamed(self, old: str, new: str) -> None:
+        """The open .blend has got another name: what was asked in it belongs to it still."""
+        for run in self.runs:
+            if run.order.file == old:
+                run.order = replace(run.order, file=new)
+        self.changes += 1
+
+    # ------------------------------------------------------------------------------ what there is
+
+    @property
+    def state(self) -> ConnectionState:
+        """Whether there is a conversation with the bridge."""
+        return self.client.state
+
+    @property
+    def generators(self) -> list[Generator]:
+        """The catalog, empty until the first welcome."""
+        return self.client.generators
+
+    @property
+    def watched(self) -> list[WatchedFile]:
+        """Files in watched folders that may be inputs."""
+        return self.client.watched
+
+    def run(self, key: str) -> Run:
+        """One run. Raises KeyError."""
+        for run in self.runs:
+            if run.key == key:
+                return run
+        raise KeyError(key)
+
+    def delivered(self, key: str) -> list[Delivered]:
+        """What has arrived of a run."""
+        return [self._delivered[name] for name in self._delivered if name[0] == key]
+
+    # ------------------------------------------------------------------------------- going on
+
+    def tick(self, budget_secs: float = 0.006) -> bool:
+        """Do what can be done now for about so long; True when more is waiting."""
+        end = time.perf_counter() + budget_secs
+        more = self.client.pump(budget_secs)
+        for run in self.runs:
+            if not run.over:
+                self._follow(run)
+        self._follow_fetches()
+        while self._landings and time.perf_counter() < end:
+            self._land(self._landings[0])
+        shown = (self.client.state.status, self.client.state.cause, len(self.client.generators), len(self.watched))
+        if shown != self._shown:
+            self._shown = shown
+            self.changes += 1
+        if self._clock() - self._saved_at >= SAVE_SECS:
+            self.save()
+        return more or bool(self._landings)
+
+    def next_placement(self, file: str) -> Placement | None:
+        """Take the next result that belongs into the open file, in the order of arrival."""
+        for name in self._ready:
+            run, wanted = self.run(name[0]), self._wanted.get(name)
+            if wanted is not None or run.order.file == file:
+                self._ready.remove(name)
+                self._wanted.pop(name, None)
+                return Placement(run.key, self._delivered[name], wanted or run.order.target)
+        return None
+
+    def postpone(self, placement: Placement) -> None:
+        """Give a placement back, to be had again."""
+        name = (placement.key, placement.delivered.digest)
+        self._wanted[name] = placement.target
+        self._ready.appendleft(name)
+
+    def waiting_elsewhere(self, key: str) -> bool:
+        """Whether something of this run waits for its own file to be opened."""
+        return any(name[0] == key for name in self._ready)
+
+    def placed(self, placement: Placement, message: str) -> None:
+        """It is in the scene."""
+        run = self.run(placement.key)
+        run.landed[placement.delivered.digest] = message
+        run.misplaced.pop(placement.delivered.digest, None)
+        self.changes += 1
+
+    def not_placed(self, placement: Placement, message: str, remedy: str) -> None:
+        """It could not be placed; it stays at hand."""
+        self.run(placement.key).misplaced[placement.delivered.digest] = [message, remedy]
+        self.changes += 1
+
+    def save(self) -> None:
+        """Write down what the next Blender needs, when anything of it has changed."""
+        tree = {"bookmark": self.client.bookmark(), "runs": [run.to_tree() for run in self.runs]}
+        self._saved_at = self._clock()
+        if tree == self._saved:
+            return
+        try:
+            json_file.write(self._slot.path, tree)
+            self._saved, self.trouble = tree, ""
+        except OSError as error:
+            self.trouble = f"This session cannot be kept: {error.strerror} ({self._slot.path.parent})"
+
+    def close(self) -> None:
+        """End the conversation. Running jobs go on in the bridge, and the next Blender picks them up."""
+        self.save()
+        self.client.close()
+        self._slot.release()
+
+    # --------------------------------------------------------------------------------- inside
+
+    def _send(self, run: Run) -> None:
+        order = run.order
+        try:
+            job = self.client.submit(
+                order.generator,
+                order.params,
+                inputs={port: source.digest for port, source in order.inputs.items()},
+                host=HOST,
+                seed=order.seed,
+                preview_px=PREVIEW_PX,
+                preview_media_type="image/raw",
+                label=order.label[:200],
+            )
+        except ScenecastError as error:
+            run.fail(error.message, error.remedy)
+            return
+        run.state, run.request_id, self._jobs[run.key] = "submitting", job.request_id, job
+
+    def _follow(self, run: Run) -> None:
+        before = (run.state, run.fraction, run.stage, run.eta_secs, run.ahead, len(run.notes), len(run.assets))
+        if run.state == "sending":
+            self._follow_uploads(run)
+        job = self._jobs.get(run.key)
+        if job is not None and run.state not in ("receiving", *("done", "failed", "cancelled")):
+            self._copy(run, job)
+        if run.state == "receiving":
+            self._receive(run)
+        if before != (run.state, run.fraction, run.stage, run.eta_secs, run.ahead, len(run.notes), len(run.assets)):
+            self.changes += 1
+
+    def _follow_uploads(self, run: Run) -> None:
+        uploads = self._uploads.get(run.key, {})
+        size = sum(upload.size_bytes for upload in uploads.values())
+        run.fraction = sum(upload.sent_bytes for upload in uploads.values()) / max(1, size)
+        for upload in uploads.values():
+            if upload.done and upload.error is not None:
+                run.fail(f"The input could not be sent: {upload.error.message}", upload.error.remedy)
+                del self._uploads[run.key]
+                return
+        if all(upload.done for upload in uploads.values()):
+            for port, upload in uploads.items():
+                row = upload.value
+                run.order.inputs[port] = replace(
+                    run.order.inputs[port], digest=row.digest, kind=row.kind, data=b"", path=""
+                )
+            self._uploads.pop(run.key, None)
+            run.fraction = 0.0
+            self._send(run)
+
+    def _copy(self, run: Run, job: Job) -> None:
+        """What the job says now."""
+        run.job_id, run.seed, run.ahead = (
+            job.id or run.job_id,
+            job.seed if job.seed is not None else run.seed,
+            job.ahead,
+        )
+        run.fraction, run.stage, run.eta_secs = job.fraction, job.stage, job.eta_secs
+        run.notes, run.reused, run.run_secs = list(job.notes), job.reused, job.run_secs
+        run.cancelling = run.cancelling or job.cancel_wanted
+        run.assets = [Made(row.digest, row.kind, row.name) for row in job.assets]
+        if job.preview is not None and self.previews.get(run.key) is not job.preview:
+            self.previews[run.key] = job.preview
+            self.changes += 1
+        if not job.over:
+            run.state = job.state  # type: ignore[assignment]
+            return
+        run.ended = job.durable[-1].time if job.durable else self._clock()
+        if job.state == "finished":
+            run.state, run.fraction = "receiving", 0.0
+            for made, reply in zip(run.assets, self.client.deliver(job), strict=True):
+                self._fetches[run.key, made.digest] = reply
+            return
+        error = job.error
+        self._drop(run, "cancelled" if job.state == "cancelled" else "failed")
+        if job.state == "failed" and error is not None:
+            run.fail(error.message, error.remedy, getattr(error, "code", ""))
+
+    def _receive(self, run: Run) -> None:
+        """All files of a finished run: asked for where they are not on their way, and counted."""
+        active = self.client.protocol.transfers.active.values()
+        digests = {made.digest for made in run.assets}
+        sizes = [(one.received_bytes, sum(file.row.size_bytes for file in one.files))
+                 for one in active if one.announced.digest in digests]  # fmt: skip
+        if sizes:
+            run.fraction = sum(got for got, _ in sizes) / max(1, sum(size for _, size in sizes))
+        for made in run.assets:
+            name = (run.key, made.digest)
+            if name not in self._delivered and name not in self._fetches and not self._is_landing(name):
+                self._fetches[name] = self.client.start_fetch(made.digest, HOST)
+        if all((run.key, made.digest) in self._delivered for made in run.assets):
+            self._drop(run, "done")
+            self.history.made(run)
+
+    def _follow_fetches(self) -> None:
+        for name, reply in list(self._fetches.items()):
+            if not reply.done:
+                continue
+            del self._fetches[name]
+            run = self.run(name[0])
+            self.changes += 1
+            if reply.error is None:
+                self._landings.append(Landing(run, name[1], reply.value, self._slot.received))
+            elif run.over:
+                self._wanted.pop(name, None)
+                run.misplaced[name[1]] = [reply.error.message, reply.error.remedy]
+            else:
+                run.fail(reply.error.message, reply.error.remedy, getattr(reply.error, "code", ""))
+
+    def _land(self, landing: Landing) -> None:
+        name = (landing.run.key, landing.digest)
+        try:
+            if not landing.step():
+                return
+        except OSError as error:
+            self._landings.popleft()
+            landing.run.fail(
+                f"What arrived cannot be written to {self._slot.received}: {error.strerror}", "Make room on that disk."
+            )
+            return
+        self._landings.popleft()
+        if landing.run not in self.runs:
+            return
+        self._delivered[name] = landing.delivered()
+        if name in self._wanted or landing.digest not in landing.run.landed:
+            self._queue(name)
+        self.changes += 1
+
+    def _is_landing(self, name: tuple[str, str]) -> bool:
+        return any((one.run.key, one.digest) == name for one in self._landings)
+
+    def _queue(self, name: tuple[str, str]) -> None:
+        if name not in self._ready:
+            self._ready.append(name)
+
+    def _drop(self, run: Run, state: Any) -> None:
+        """Nothing more comes for it."""
+        run.state, run.eta_secs, run.cancelling = state, None, False
+        self._jobs.pop(run.key, None)
+        for name in [name for name in self._fetches if name[0] == run.key]:
+            del self._fetches[name]
+
+    def _forget(self, run: Run) -> None:
+        self._drop(run, run.state)
+        self.runs.remove(run)
+        self.previews.pop(run.key, None)
+        for name in [name for name in self._delivered if name[0] == run.key]:
+            del self._delivered[name]
+            self._wanted.pop(name, None)
+            if name in self._ready:
+                self._ready.remove(name)
+
+    def _trim(self) -> None:
+        over: Iterable[Run] = [run for run in self.runs[RUNS_KEPT:] if run.over and not self.waiting_elsewhere(run.key)]
+        for run in over:
+            self._forget(run)
+
+    def _restore(self, tree: dict[str, Any]) -> None:
+        for row in tree.get("runs", ()):
+            try:
+                run = Run.from_tree(row)
+            except (KeyError, TypeError, ValueError) as error:
+                print(f"Scenecast: an earlier request could not be read: {error!r}")
+                continue
+            if run.state == "sending":
+                run.fail("Blender was closed before the input had been sent", "Ask for it again.")
+            self.runs.append(run)
+
+    def _find_jobs(self, client: Client) -> None:
+        """Bind what was asked for in an earlier conversation to the jobs of this one."""
+        jobs = client.open_jobs
+        for run in self.runs:
+            if run.over or run.state in ("sending", "receiving"):
+                continue
+            found = [job for job in jobs if (run.job_id and job.id == run.job_id)
+                     or (run.request_id and job.request_id == run.request_id)]  # fmt: skip
+            if found:
+                self._jobs[run.key] = found[0]
+            else:
+                run.fail("Scenecast lost track of this request when Blender was closed", "Ask for it again.")

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that arrived become files on disk that Blender can read: by path at once, from memory in small steps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from .client_core import Delivery
+from .delivered import Delivered, DeliveredFile
+from .runs import Run
+
+RATHER_FIRST = ("description",)
+"""Roles that are never an asset's principal file."""
+
+
+class Landing:
+    """One delivery on its way to disk; `step` writes at most one file of a few megabytes."""
+
+    def __init__(self, run: Run, digest: str, delivery: Delivery, folder: Path) -> None:
+        self.run = run
+        self.digest = digest
+        self._delivery = delivery
+        self._folder = folder / digest[:32]
+        self._paths: list[str] = []
+
+    def step(self) -> bool:
+        """Do the next file; True when all are done. Raises OSError when the disk refuses."""
+        files = self._delivery.files
+        while len(self._paths) < len(files):
+            incoming = files[len(self._paths)]
+            if incoming.path:
+                self._paths.append(incoming.path)
+            else:
+                self._paths.append(self._written(incoming.row.name, bytes(incoming.data or b"")))
+                break
+        return len(self._paths) == len(files)
+
+    def delivered(self) -> Delivered:
+        """The asset with its files, once `step` said True."""
+        said, run = self._delivery.announced, self.run
+        rows = [
+            DeliveredFile(row.name, row.role, row.media_type, row.colour_space, path)
+            for row, path in zip(said.files, self._paths, strict=True)
+        ]
+        rows.sort(key=lambda row: row.role in RATHER_FIRST)
+        name = next((one.name for one in run.assets if one.digest == self.digest and one.name), "")
+        return Delivered(
+            digest=self.digest,
+            kind=said.kind,
+            name=asset_name(run, said.name, name, said.kind),
+            meta=dict(said.meta),
+            provenance=dict(said.provenance),
+            files=tuple(rows),
+            job_id=run.job_id,
+            generator=run.order.generator,
+            seed=run.seed,
+            params=dict(run.order.params),
+            time=run.ended,
+        )
+
+    def _written(self, name: str, data: bytes) -> str:
+        target = self._folder / name
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        part.write_bytes(data)
+        os.replace(part, target)
+        return str(target)
+
+
+def asset_name(run: Run, asset: str, produced: str, kind: str) -> str:
+    """What the artist will see: the asset's own name, or what was asked for; several of a run stay apart."""
+    name = asset or run.order.label or run.order.title or kind
+    several = len(run.assets) > 1 and produced and produced not in ("result", name)
+    return f"{name} {produced}" if several and produced not in name else name
+
+
+def sweep(folder: Path, keep: Iterable[str]) -> None:
+    """Remove what arrived for assets that no run names any more."""
+    kept = {digest[:32] for digest in keep}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)

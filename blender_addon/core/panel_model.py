@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel says, in plain data: connection, catalog, job rows. Drawing it takes no decision any more."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .client_core import ConnectionState, Generator, Port
+from .runs import Run
+
+Tone = Literal["good", "busy", "bad"]
+Button = Literal["cancel", "retry", "new_seed", "place", "parameters", "copy_error", "dismiss"]
+
+KIND_TITLES = {
+    "material": "Material",
+    "image": "Image",
+    "clip": "Clip",
+    "mesh": "Mesh",
+    "splats": "Splats",
+    "sound": "Sound",
+    "field": "Views",
+    "scene": "Scene",
+}
+"""Kinds of asset, in the order in which the panel offers them."""
+PLACEABLE = ("material", "image", "clip", "mesh", "splats", "sound")
+
+
+@dataclass(frozen=True)
+class ConnectionRow:
+    """The line at the top of the panel, and what stands below it when something is wrong."""
+
+    tone: Tone
+    title: str
+    cause: str = ""
+    remedy: str = ""
+    can_retry: bool = False
+
+
+@dataclass(frozen=True)
+class Category:
+    """One kind of thing that can be made."""
+
+    kind: str
+    title: str
+    tip: str
+
+
+@dataclass(frozen=True)
+class GeneratorRow:
+    """One generator in the menu; a greyed one says why."""
+
+    id: str
+    title: str
+    tip: str
+    available: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class PortRow:
+    """One input, and the kinds of thing it takes in words."""
+
+    name: str
+    title: str
+    tip: str
+    kinds: tuple[str, ...]
+    optional: bool
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """One run in the list."""
+
+    key: str
+    title: str
+    """What was asked for, in the artist's words."""
+    kind: str
+    line: str
+    """Where it stands: `relief · 45 % · 3 s left`."""
+    tone: Tone
+    fraction: float | None
+    """0..1 for a progress bar; None for no bar."""
+    detail: tuple[str, ...] = ()
+    """Further sentences: why it failed and what to do, what the generator noted."""
+    buttons: tuple[Button, ...] = ()
+
+
+def connection_row(state: ConnectionState, *, server: str = "", trouble: str = "") -> ConnectionRow:
+    """The connection in words."""
+    if state.status == "connected":
+        if trouble:
+            return ConnectionRow("bad", "Connected", trouble, "Make room on that disk.")
+        return ConnectionRow("good", f"Connected to {server}" if server else "Connected")
+    if state.status == "offline":
+        return ConnectionRow("bad", "Offline", can_retry=True)
+    if not state.cause:
+        return ConnectionRow("busy", "Connecting …")
+    if state.cause.startswith("no bridge is running"):
+        return ConnectionRow("bad", "No bridge is running", "", "Start one with: scenecast serve", can_retry=True)
+    waits = state.status == "waiting" and state.retry_in_secs >= 1
+    title = f"Trying again in {math.ceil(state.retry_in_secs)} s" if waits else "Connecting …"
+    return ConnectionRow("bad", title, sentence(state.cause), sentence(state.remedy), can_retry=True)
+
+
+def categories(generators: Iterable[Generator]) -> list[Category]:
+    """What can be made, in a fixed order; kinds this add-on does not know come last, under their own names."""
+    given = [(row, kind) for row in generators for kind in row.gives[:1]]
+    order = {kind: place for place, kind in enumerate(KIND_TITLES)}
+    kinds = sorted({kind for _, kind in given}, key=lambda kind: (order.get(kind, len(order)), kind))
+    rows = []
+    for kind in kinds:
+        of_kind = [row.title for row, given_kind in given if given_kind == kind]
+        title = KIND_TITLES.get(kind, kind.replace("_", " ").capitalize())
+        rows.append(Category(kind, title, f"{title}: {', '.join(of_kind)}"))
+    return rows
+
+
+def generator_rows(generators: Iterable[Generator], kind: str) -> list[GeneratorRow]:
+    """The generators of a kind: those that can run here first, each group in the catalog's order."""
+    of_kind = [row for row in generators if row.gives[:1] == [kind]]
+    of_kind.sort(key=lambda row: not row.available)
+    return [
+        GeneratorRow(row.id, row.title, row.promise, row.available, "" if row.available else sentence(row.reason))
+        for row in of_kind
+    ]
+
+
+def port_rows(ports: Iterable[Port]) -> list[PortRow]:
+    """A generator's inputs."""
+    return [
+        PortRow(port.name, _capital(port.name.replace("_", " ")), port.help or kinds_in_words(port.kinds),
+                tuple(port.kinds), port.optional)
+        for port in ports
+    ]  # fmt: skip
+
+
+def kinds_in_words(kinds: Sequence[str]) -> str:
+    """`A mesh or a material`."""
+    words = [f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}" if kind != "splats" else "splats" for kind in kinds]
+    return _capital(" or ".join(words))
+
+
+def job_row(run: Run, *, connected: bool, elsewhere: bool = False) -> JobRow:
+    """A run as the list shows it; `elsewhere` when a result of it waits for another .blend to be opened."""
+    title = run.order.label or run.order.title or run.order.generator
+    kind = run.assets[0].kind if run.assets else run.order.kind
+    if run.state == "failed":
+        buttons: list[Button] = ["retry", "parameters", "copy_error", "dismiss"]
+        told = [text for text in (sentence(run.error), sentence(run.remedy)) if text]
+        return JobRow(run.key, title, kind, "Failed", "bad", None, tuple(told), tuple(buttons))
+    if run.state == "cancelled":
+        return JobRow(run.key, title, kind, "Cancelled", "busy", None, (), ("retry", "parameters", "dismiss"))
+    if run.state == "done":
+        return _done(run, title, kind, elsewhere)
+    line, fraction = _going_on(run, connected)
+    return JobRow(run.key, title, kind, line, "busy", fraction, tuple(map(sentence, run.notes[-1:])), ("cancel",))
+
+
+def seconds_in_words(secs: float) -> str:
+    """`4 s`, `2 min`, `1 h 5 min`."""
+    whole = max(1, math.ceil(secs))
+    if whole < 100:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def when_in_words(then: float, now: float) -> str:
+    """`just now`, `5 min ago`, `14:05`, `3 Nov`."""
+    gone = now - then
+    if gone < 60:
+        return "just now"
+    if gone < 3600:
+        return f"{gone // 60:.0f} min ago"
+    at = time.localtime(then)
+    return time.strftime("%H:%M", at) if gone < 12 * 3600 else f"{at.tm_mday} {time.strftime('%b', at)}"
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    text = text.strip()
+    if not text:
+        return ""
+    return _capital(text) + ("" if text[-1] in ".!?…:" else ".")
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """The text in lines of at most so many characters; a longer word is cut."""
+    lines: list[str] = []
+    for word in text.split():
+        while len(word) > columns:
+            lines.append(word[:columns])
+            word = word[columns:]
+        if lines and len(lines[-1]) + 1 + len(word) <= columns:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def error_text(run: Run) -> str:
+    """Everything about a failure, to be pasted into a message to somebody who can help."""
+    order = run.order
+    lines = [
+        f"Scenecast: {order.title or order.generator} ({order.generator}) failed",
+        *(line for line in (run.error, run.remedy) if line),
+        f"code: {run.code or 'none'}   job: {run.job_id or 'none'}   seed: {run.seed}",
+        f"parameters: {order.params}",
+        *(f"{problem}: {remedy}" for problem, remedy in run.misplaced.values()),
+    ]
+    return "\n".join(lines)
+
+
+def _done(run: Run, title: str, kind: str, elsewhere: bool) -> JobRow:
+    problems = [text for pair in run.misplaced.values() for text in pair if text]
+    again: list[Button] = ["new_seed", "parameters", "dismiss"]
+    if kind in PLACEABLE:
+        again.insert(0, "place")
+    if problems:
+        told = tuple(map(sentence, problems))
+        return JobRow(run.key, title, kind, "Not placed", "bad", None, told, (*again, "copy_error"))
+    if len(run.landed) < len(run.assets):
+        line = "Ready, made for another file" if elsewhere else "Placing …"
+        if kind not in PLACEABLE:
+            line = "Ready; Blender has no place for it"
+        return JobRow(run.key, title, kind, line, "good", None, (), tuple(again))
+    said = list(dict.fromkeys(run.landed.values()))
+    line = said[0] if len(said) == 1 else f"{len(run.landed)} results placed" if said else "It made nothing"
+    return JobRow(run.key, title, kind, line, "good", None, tuple(map(sentence, run.notes)), tuple(again))
+
+
+def _going_on(run: Run, connected: bool) -> tuple[str, float | None]:
+    if run.cancelling:
+        return "Cancelling …", None
+    if run.state == "sending":
+        return ("Sending the input" if connected else "Waiting for the bridge"), run.fraction
+    if not connected:
+        return "Waiting for the bridge", run.fraction if run.fraction else None
+    if run.state == "submitting":
+        return "Asking …", None
+    if run.state == "queued":
+        ahead = f"{run.ahead} job{'s' if run.ahead != 1 else ''} ahead" if run.ahead else "next in line"
+        return f"Waiting, {ahead}", None
+    if run.state == "receiving":
+        return "Receiving", run.fraction
+    left = f"{seconds_in_words(run.eta_secs)} left" if run.eta_secs is not None else ""
+    parts = [_capital(run.stage) or "Starting", f"{run.fraction:.0%}" if run.fraction else "", left]
+    return " · ".join(part for part in parts if part), run.fraction
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
