@@ -56,7 +56,11 @@ class Ledger:
         os.chmod(path, 0o600)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA synchronous = {'FULL' if fsync else 'NORMAL'}")
-        migrate(self._db)
+        try:
+            migrate(self._db)
+        except BaseException:
+            self._db.close()
+            raise
         self._reserve = path.with_name(path.name + ".reserve")
         self._seqs: dict[str, int] = {}
         self._keep_reserve()

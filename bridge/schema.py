@@ -71,4 +71,9 @@ def migrate(connection: sqlite3.Connection) -> None:
             remedy="use the newer Scenecast, or another store folder",
         )
     for number in range(version, VERSION):
-        connection.executescript(f"BEGIN IMMEDIATE; {STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE; {STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

@@ -1,0 +1,199 @@
+"""Workers come, go and are replaced; a spare is always warm; a broken installation is told and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bridge.supervisor import Ending, Supervisor
+from generators.pipe import RunOrder, WorkerMessage
+from tests import fakes
+
+
+def act(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(story, 60))
+
+
+class Ear:
+    """Listens to a run."""
+
+    def __init__(self) -> None:
+        self.words: list[WorkerMessage] = []
+        self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+
+    def said(self, message: WorkerMessage) -> None:
+        self.words.append(message)
+
+    def over(self, ending: Ending) -> None:
+        self.ending.set_result(ending)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def ready(supervisor: Supervisor, count: int) -> Callable[[], bool]:
+    return lambda: supervisor.figures()["workers_ready"] == count
+
+
+def order(supervisor: Supervisor, spool: Path, **params: Any) -> RunOrder:
+    number = supervisor.next_run()
+    return RunOrder(
+        run=number,
+        function="tests.fakes:run",
+        params_type="tests.fakes:ScriptParams",
+        params=params,
+        seed=1,
+        device="cpu",
+        spool=str(spool / f"run{number}"),
+    )
+
+
+def run(supervisor: Supervisor, spool: Path, **params: Any) -> tuple[Ear, Any]:
+    ear = Ear()
+    return ear, supervisor.run(order(supervisor, spool, **params), ear, timeout_secs=30, silence_secs=30)
+
+
+def test_one_worker_and_one_spare(tmp_path: Path) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers())
+        await supervisor.start()
+        assert supervisor.idle_device() is None and not supervisor.devices
+        await until(ready(supervisor, 2))
+        await asyncio.sleep(0.05)
+        assert supervisor.figures()["workers"] == 2
+        device = supervisor.idle_device()
+        assert device is not None and device.name == device.kind == "cpu" and device.memory_bytes > 0
+        ear, _ = run(supervisor, tmp_path)
+        assert supervisor.idle_device() is None
+        with pytest.raises(ValueError, match="already has a run"):
+            run(supervisor, tmp_path)
+        assert (await ear.ending).outcome == "finished" and supervisor.idle_device() is not None
+        processes = [psutil.Process(pid) for pid in supervisor.pids()]
+        await supervisor.stop()
+        assert all(not process.is_running() for process in processes)
+        assert supervisor.deaths == 0
+
+    act(story())
+
+
+def test_the_spare_takes_over_at_once_and_is_replaced(tmp_path: Path) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers())
+        await supervisor.start()
+        await until(ready(supervisor, 2))
+        before = set(supervisor.pids())
+        ear, active = run(supervisor, tmp_path, sleep_secs=60, deaf=True)
+        os.kill(active.worker.process.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        assert (await ear.ending).outcome == "died"
+        assert supervisor.idle_device() is not None and time.monotonic() - killed < 0.5
+        next_ear, next_active = run(supervisor, tmp_path)
+        assert next_active.worker.process.pid in before
+        assert (await next_ear.ending).outcome == "finished"
+        await until(ready(supervisor, 2))
+        assert len(before & set(supervisor.pids())) == 1
+        await supervisor.stop()
+
+    act(story())
+
+
+def test_an_idle_worker_that_dies_is_replaced(tmp_path: Path) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers())
+        await supervisor.start()
+        await until(ready(supervisor, 2))
+        before = set(supervisor.pids())
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: supervisor.deaths == 2 and not before & set(supervisor.pids()))
+        await until(ready(supervisor, 2))
+        ear, _ = run(supervisor, tmp_path)
+        assert (await ear.ending).outcome == "finished"
+        await supervisor.stop()
+
+    act(story())
+
+
+def test_no_spare_when_none_is_wanted(tmp_path: Path) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers(spares=0))
+        await supervisor.start()
+        await until(ready(supervisor, 1))
+        await asyncio.sleep(0.3)
+        assert supervisor.figures()["workers"] == 1
+        await supervisor.stop()
+
+    act(story())
+
+
+def test_a_worker_that_cannot_start_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.supervisor._BACKOFF_SECS", (0.0, 0.01, 0.02))
+    sick = tmp_path / "sick"
+    sick.mkdir()
+    (sick / "fragile.py").write_text("raise ImportError('this installation is broken')\n")
+
+    async def story() -> None:
+        environment = {**fakes.ENVIRONMENT, "PYTHONPATH": f"{sick}:{fakes.ROOT}"}
+        supervisor = Supervisor(tmp_path, fakes.quick_workers(early=("fragile",), environment=environment))
+        told: list[str] = []
+        supervisor.on_trouble = told.append
+        await supervisor.start()
+        await until(lambda: supervisor.trouble)
+        assert "this installation is broken" in supervisor.trouble and told[0] == supervisor.trouble
+        assert supervisor.idle_device() is None
+        (sick / "fragile.py").write_text("")
+        await until(ready(supervisor, 2))
+        assert supervisor.trouble == ""
+        await supervisor.stop()
+
+    act(story())
+
+
+def test_cancel_is_asked_first_and_forced_after_the_grace_time(tmp_path: Path) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers())
+        await supervisor.start()
+        await until(ready(supervisor, 2))
+        for deaf in (False, True):
+            ear, active = run(supervisor, tmp_path, sleep_secs=60, deaf=deaf)
+            await asyncio.sleep(0.1)
+            began = time.monotonic()
+            active.cancel(0.4)
+            active.cancel(0.0)
+            ending = await ear.ending
+            assert ending.outcome == "cancelled"
+            assert (time.monotonic() - began >= 0.4) == deaf
+            assert active.worker.process.is_over == deaf
+        await supervisor.stop()
+
+    act(story())
+
+
+def test_a_stop_leaves_no_process_behind_whatever_runs(tmp_path: Path) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers())
+        await supervisor.start()
+        await until(ready(supervisor, 2))
+        ear, active = run(supervisor, tmp_path, sleep_secs=60, deaf=True, child=True)
+        me = psutil.Process(active.worker.process.pid)
+        await until(lambda: me.children())
+        family = [*me.children(), *(psutil.Process(pid) for pid in supervisor.pids())]
+        began = time.monotonic()
+        await supervisor.stop()
+        assert time.monotonic() - began < 2.0
+        gone, alive = psutil.wait_procs(family, timeout=2)
+        assert not alive and len(gone) == 3
+        assert not ear.ending.done(), "a stopping bridge tells of no end: the job is put back"
+
+    act(story())
