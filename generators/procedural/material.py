@@ -122,7 +122,9 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     with torch.inference_mode():
         if context.wants_previews:
             yield Progress(0.02, "draft")
-            yield Preview(lit(build(settled, DRAFT_PX, request.seed, context.device, context.check)))
+            draft = build(settled, DRAFT_PX, request.seed, context.device, context.check)
+            yield Preview(lit(draft))
+            del draft
         yield Progress(0.1, "surface")
         surface = build(settled, params.size_px, request.seed, context.device, context.check)
         yield Progress(0.65, "maps")

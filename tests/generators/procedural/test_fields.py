@@ -72,7 +72,7 @@ def test_voronoi_edges_are_the_distance_to_the_nearest_bisector() -> None:
     cell = torch.arange(side * side)
     points = torch.stack(((cell // side + offsets[0]) / side, (cell % side + offsets[1]) / side), -1) * CANVAS.span_m
     y, x = CANVAS.axes()
-    here = torch.stack(torch.broadcast_tensors(y, x), -1)[:, :, None] * CANVAS.span_m
+    here = torch.stack((y.expand(96, 96), x.expand(96, 96)), -1)[:, :, None] * CANVAS.span_m
     away = points - here
     away = torch.remainder(away + CANVAS.span_m / 2, CANVAS.span_m) - CANVAS.span_m / 2
     near = away.norm(dim=-1).min(-1)
