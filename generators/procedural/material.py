@@ -111,6 +111,7 @@ def build(settled: Plan, size_px: int, seed: int, device: str, check: Callable[[
     return surface
 
 
+@torch.inference_mode()
 def run(request: Request, context: Context) -> Iterator[Event]:
     """Yield a lit draft within a tenth of a second, then progress, notes and the finished material."""
     params = request.params
@@ -119,21 +120,20 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     settled = plan(params)
     for sentence in settled.notes:
         yield Note(sentence)
-    with torch.inference_mode():
-        if context.wants_previews:
-            yield Progress(0.02, "draft")
-            draft = build(settled, DRAFT_PX, request.seed, context.device, context.check)
-            yield Preview(lit(draft))
-            del draft
-        yield Progress(0.1, "surface")
-        surface = build(settled, params.size_px, request.seed, context.device, context.check)
-        yield Progress(0.65, "maps")
-        maps: dict[MapName, Image] = {}
-        for name, image in _maps(surface):
-            context.check()
-            maps[name] = image
-            yield Progress(0.65 + 0.04 * len(maps), name.value)
-        low, high = (float(extreme) for extreme in torch.aminmax(surface.height))
+    if context.wants_previews:
+        yield Progress(0.02, "draft")
+        draft = build(settled, DRAFT_PX, request.seed, context.device, context.check)
+        yield Preview(lit(draft))
+        del draft
+    yield Progress(0.1, "surface")
+    surface = build(settled, params.size_px, request.seed, context.device, context.check)
+    yield Progress(0.65, "maps")
+    maps: dict[MapName, Image] = {}
+    for name, image in _maps(surface):
+        context.check()
+        maps[name] = image
+        yield Progress(0.65 + 0.04 * len(maps), name.value)
+    low, high = (float(extreme) for extreme in torch.aminmax(surface.height))
     height_m = max(high - low, 1e-6) * settled.scale
     title = params.prompt.strip() or BY_NAME[settled.family].title
     yield Produced(
