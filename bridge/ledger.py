@@ -7,8 +7,10 @@ the rest (sqlite.org/pragma.html#pragma_synchronous). All methods are called on 
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +28,11 @@ from bridge.store import DISK_FULL
 
 RESERVE_BYTES = 1 << 20
 """Kept aside on the disk, so that a full one does not keep us from writing down how jobs ended."""
+
+log = logging.getLogger("bridge.ledger")
+
+COMMITS_PER_CHECKPOINT = 200
+"""Some 6 MB of log; reading it back after a crash takes a few milliseconds."""
 
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM job"
 _INSERTED = COLUMNS[1:]
@@ -56,6 +63,11 @@ class Ledger:
         os.chmod(path, 0o600)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA synchronous = {'FULL' if fsync else 'NORMAL'}")
+        # the log is copied into the file by a thread, not by every so many-th commit: that one would wait for the disk
+        self._db.execute("PRAGMA wal_autocheckpoint = 0")
+        self._path = path
+        self._commits = 0
+        self._copying: threading.Thread | None = None
         try:
             migrate(self._db)
         except BaseException:
@@ -67,6 +79,8 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file; everything committed stays."""
+        if self._copying is not None:
+            self._copying.join()
         self._db.close()
 
     # ------------------------------------------------------------------------------------ sessions
@@ -291,6 +305,7 @@ class Ledger:
             try:
                 yield
                 self._db.execute("COMMIT")
+                self._count_commit()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
@@ -302,6 +317,12 @@ class Ledger:
                     remedy="free space on the disk; jobs accepted so far are kept",
                 ) from error
             raise
+
+    def _count_commit(self) -> None:
+        self._commits += 1
+        if self._commits % COMMITS_PER_CHECKPOINT == 0 and (self._copying is None or not self._copying.is_alive()):
+            self._copying = threading.Thread(target=_checkpoint, args=(self._path,), name="checkpoint", daemon=True)
+            self._copying.start()
 
     def _keep_reserve(self) -> None:
         """Have the reserve on the disk again. Raises `StoreFull`: then nothing new should be accepted."""
@@ -316,3 +337,15 @@ class Ledger:
             if error.errno not in DISK_FULL:
                 raise
             raise StoreFull("the disk that holds the ledger is full", remedy="free space on the disk") from error
+
+
+def _checkpoint(path: Path) -> None:
+    """Copy what the log holds into the file, beside the writer and without making it wait."""
+    try:
+        connection = sqlite3.connect(path)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            connection.close()
+    except sqlite3.Error as error:  # nothing is lost: the log keeps it, and the next one tries again
+        log.warning("the ledger's log could not be copied: %s", error)
