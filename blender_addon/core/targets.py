@@ -48,6 +48,8 @@ class Target:
     """On `replace_selected`: the materials of the replaced object stay, where it has some."""
     mark_asset: bool = True
     """Show a material in the Asset Browser."""
+    preview: Literal["now", "later"] = "now"
+    """When a material's preview is made; `later` leaves it to `placement.draw_next_preview`, called when idle."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import bpy
 from ..core.delivered import Delivered
 from ..core.targets import Placed, PlacementError, Target, TargetKind, choices
 from . import clip, image, material, mesh, places, sound, splats
+from .previews import draw_next as draw_next_preview
 from .transaction import object_mode, whole_or_nothing
 
-__all__ = ["Placed", "PlacementError", "Target", "choices", "place", "resolved"]
+__all__ = ["Placed", "PlacementError", "Target", "choices", "draw_next_preview", "place", "resolved"]
 
 _PLACERS: dict[str, Callable[[Delivered, Target], Placed]] = {
     "material": material.place,

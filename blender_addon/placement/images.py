@@ -14,25 +14,27 @@ from . import media
 
 _COLOUR_SPACES = {"srgb": "sRGB", "linear": "Linear Rec.709", "data": "Non-Color"}
 """The three names that are the same in every Blender from 4.2 on."""
+_BEGINNINGS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"\x76\x2f\x31\x01", b"RIFF")
+"""PNG, JPEG, OpenEXR, WebP."""
 
 
 def packed(file: DeliveredFile, delivered: Delivered, name: str) -> Any:
     """The image of one file, its bytes within the .blend; the one there already when the same asset came before.
 
-    Raises `PlacementError` when Blender cannot read the bytes.
+    The pixels are not decoded here: that is left to the moment they are first drawn. Raises `PlacementError` when the
+    bytes are no picture.
     """
     there = _known(file.role, delivered)
     if there is not None:
         return there
     data = file.read()
+    if not data.startswith(_BEGINNINGS):
+        raise PlacementError(f"{file.name} is no picture that Blender reads", "Fetch the result again")
     image = bpy.data.images.new(name, 1, 1, alpha=True)
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"
     image.filepath_raw = f"//textures/{file.name}"  # where "Unpack" would write it
     set_colour_space(image, file.colour_space or "srgb")
-    if not image.size[0]:
-        bpy.data.images.remove(image)
-        raise PlacementError(f"Blender cannot read {file.name} ({file.media_type})", "Ask for another format")
     provenance.write(image, delivered, file.role)
     return image
 

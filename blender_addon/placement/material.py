@@ -9,9 +9,9 @@ from typing import Any
 import bpy
 
 from .. import provenance
-from ..core.delivered import PREVIEW_ROLES, Delivered
+from ..core.delivered import Delivered
 from ..core.targets import Placed, PlacementError, Target
-from . import images, places, surface_scale, thumbnail
+from . import images, places, previews, surface_scale
 from .material_tree import MaterialTree, Surface, set_relief
 from .node_sheet import of_material
 
@@ -36,6 +36,7 @@ def place(delivered: Delivered, target: Target) -> Placed:
             notes = (f"{item.name} has no UV map: the texture is projected along its axes. Unwrap it for true relief.",)
         if target.mark_asset:
             _mark(material, delivered)
+        previews.draw(material, delivered, later=target.preview == "later")
     changed |= set_relief(material, target.relief)
     if target.relief == "displacement" and "height" in {file.role for file in delivered.files}:
         notes = (*notes, "Displacement needs geometry: give the object a Subdivision Surface modifier.")
@@ -58,7 +59,6 @@ def _made(delivered: Delivered, surface: Surface) -> Any:
     material, sheet = of_material(delivered.name)
     MaterialTree(sheet, surface, loaded).draw()
     material.displacement_method = "BUMP"
-    material.diffuse_color = _average_colour(loaded.get("base_color"))
     provenance.write(material, delivered, "material")
     return material
 
@@ -84,7 +84,7 @@ def _surface(delivered: Delivered, item: Any) -> Surface:
 
 
 def _mark(material: Any, delivered: Delivered) -> None:
-    """Show it in the Asset Browser, with tags, a description and a lit picture."""
+    """Show it in the Asset Browser, with tags and a description."""
     material.asset_mark()
     data = material.asset_data
     record = provenance.read(material)
@@ -96,16 +96,6 @@ def _mark(material: Any, delivered: Delivered) -> None:
     for tag in ("Scenecast", record.generator if record else ""):
         if tag:
             data.tags.new(tag, skip_if_exists=True)
-    file = delivered.of_role(*PREVIEW_ROLES)
-    thumbnail.show(material, thumbnail.of_file(file.path) if file else thumbnail.of_material(material))
-
-
-def _average_colour(image: Any) -> tuple[float, float, float, float]:
-    """Colour in Solid shading, linear RGBA."""
-    if image is None:
-        return 0.8, 0.8, 0.8, 1.0
-    red, green, blue = thumbnail.linear_mean(image)
-    return red, green, blue, 1.0
 
 
 def _images_of(material: Any) -> list[tuple[str, str]]:

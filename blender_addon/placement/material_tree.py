@@ -33,6 +33,12 @@ class Surface:
     boxed: bool = False
     """Project along the object's axes, for a surface without UVs."""
 
+    @property
+    def shown_height_m(self) -> float:
+        """A picture that does not repeat fills the UV square, whatever its size, and its relief grows with it."""
+        stretched = not self.tileable and self.span_m is not None and self.tile_m > 0
+        return self.height_m * self.span_m / self.tile_m if stretched and self.span_m else self.height_m
+
 
 class MaterialTree:
     """Draws the tree once, top to bottom and left to right."""
@@ -141,7 +147,7 @@ class MaterialTree:
             else:
                 displaced = sheet.add("ShaderNodeDisplacement", _AFTER_X, top, frame=frame, label="Height (m)")
                 displaced.inputs["Midlevel"].default_value = self._surface.height_middle
-                displaced.inputs["Scale"].default_value = self._surface.height_m
+                displaced.inputs["Scale"].default_value = self._surface.shown_height_m
                 sheet.link(texture.outputs["Color"], displaced.inputs["Height"])
                 sheet.link(displaced.outputs["Displacement"], self.output.inputs["Displacement"])
 
