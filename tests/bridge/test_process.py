@@ -1,0 +1,80 @@
+"""One process: what it said, how it ended, in words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.process import TAIL_BYTES, WorkerProcess
+from generators.pipe import Noted, WorkerMessage
+
+
+def act(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(story, 30))
+
+
+async def started(program: str, folder: Path) -> tuple[WorkerProcess, list[WorkerMessage], asyncio.Event]:
+    heard: list[WorkerMessage] = []
+    over = asyncio.Event()
+    command = (sys.executable, "-c", program)
+    return await WorkerProcess.start(command, dict(os.environ), folder, heard.append, over.set), heard, over
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("", "ended by itself with exit code 0"),
+        ("raise SystemExit(7)", "ended by itself with exit code 7"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL, which most often means"),
+        ("import os; os.kill(os.getpid(), 11)", "ended by SIGSEGV, a fault in native code"),
+        ("import os; os.kill(os.getpid(), 15)", "ended by SIGTERM"),
+        ("import os; os.close(1); import time; time.sleep(60)", "ended because it closed its pipe"),
+        ("import os; os.write(1, b'\\xff' * 9); import time; time.sleep(60)", "ended because it wrote nonsense"),
+    ],
+)
+def test_every_end_is_told_once_and_in_words(tmp_path: Path, program: str, words: str) -> None:
+    async def story() -> None:
+        process, _, over = await started(program, tmp_path)
+        await over.wait()
+        assert process.is_over and words in process.end_in_words()
+        process.kill("nobody cares")
+        process.send(Noted(run=1, text="lost"))  # type: ignore[arg-type]
+
+    act(story())
+
+
+def test_the_last_word_comes_before_the_end(tmp_path: Path) -> None:
+    program = """
+import os, sys
+from generators.pipe import Noted, frame
+os.write(1, b"".join(frame(Noted(run=1, text="x" * 20000)) for _ in range(50)))
+sys.stderr.write("noise " * 5000 + "the end")
+"""
+
+    async def story() -> None:
+        process, heard, over = await started(program, tmp_path)
+        await over.wait()
+        assert len(heard) == 50 and all(isinstance(word, Noted) and len(word.text) == 20000 for word in heard)
+        assert process.last_words.endswith("noise the end") and len(process.last_words) <= TAIL_BYTES
+
+    act(story())
+
+
+def test_a_grandchild_that_holds_the_log_does_not_hide_the_end(tmp_path: Path) -> None:
+    program = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(20)'])"
+
+    async def story() -> None:
+        began = time.monotonic()
+        process, _, over = await started(program + "; import os; os.close(1); os._exit(4)", tmp_path)
+        await over.wait()
+        assert time.monotonic() - began < 15 and process.end_in_words() == "ended by itself with exit code 4"
+        os.killpg(process.pid, 9)
+
+    act(story())
