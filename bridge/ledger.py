@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,14 +234,9 @@ class Ledger:
     # --------------------------------------------------------------------------------------- facts
 
     def last_used(self, digest: str) -> float | None:
-        """When a job last made or used an asset, in seconds since 1970."""
+        """When a job last made an asset or took it over from an earlier job, in seconds since 1970."""
         row = self._db.execute("SELECT last_used FROM asset WHERE digest = ?", (digest,)).fetchone()
         return None if row is None else float(row[0])
-
-    def used(self, digests: Iterable[str]) -> None:
-        """Note that a job uses these assets now."""
-        with self._transaction():
-            self._db.executemany("UPDATE asset SET last_used = ? WHERE digest = ?", ((time.time(), d) for d in digests))
 
     def fact(self, name: str) -> str:
         """A remembered word, empty when there is none."""

@@ -71,7 +71,9 @@ class Store:
         """Bytes of all blobs; exports are not counted."""
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._pins: Counter[str] = Counter()
+        self._collecting = asyncio.Lock()
         self._placed: set[str] | None = None
+        """What has arrived since the running collection began."""
         self._lock = -1
 
     # ------------------------------------------------------------------------------------ ownership
@@ -238,36 +240,41 @@ class Store:
 
         Never touches what `keep` names, what is pinned, or what arrives meanwhile.
         """
-        self._placed = set()
-        try:
-            known = await asyncio.to_thread(self._inventory)
-            safe = {*keep, *self._pins, *self._placed}
-            victims = self._victims(known, safe, down_to_bytes)
-            for digest in victims:
-                self._entry(digest).unlink(missing_ok=True)
-                self._manifests.pop(digest, None)
-            needed = {blob for digest, row in known.items() if digest not in victims for blob in row.blobs}
-            files = freed = 0
-            for index, entry in enumerate(list(self._blobs())):
-                if index % 256 == 255:
-                    await asyncio.sleep(0)
-                if entry.name in needed or entry.name in self._pins or entry.name in self._placed:
-                    continue
-                size = entry.stat().st_size
-                os.unlink(entry.path)
-                self.used_bytes -= size
-                files, freed = files + 1, freed + size
-            await asyncio.to_thread(self._remove_exports, victims)
-            return Collected(len(victims), files, freed)
-        finally:
-            self._placed = None
+        async with self._collecting:
+            self._placed = set()
+            try:
+                return await self._collect(set(keep), down_to_bytes)
+            finally:
+                self._placed = None
+
+    async def _collect(self, keep: set[str], down_to_bytes: int | None) -> Collected:
+        known = await asyncio.to_thread(self._inventory)
+        arrived = self._placed or set()
+        victims = self._victims(known, {*keep, *self._pins, *arrived}, down_to_bytes)
+        for digest in victims:
+            self._entry(digest).unlink(missing_ok=True)
+            self._manifests.pop(digest, None)
+        needed = {blob for digest, row in known.items() if digest not in victims for blob in row.blobs}
+        files = freed = 0
+        for index, entry in enumerate(list(self._blobs())):
+            if index % 256 == 255:
+                await asyncio.sleep(0)
+            # asked anew for every file: more may have arrived, or been pinned, while others had their turn
+            if entry.name in needed or entry.name in self._pins or entry.name in (self._placed or ()):
+                continue
+            size = entry.stat().st_size
+            os.unlink(entry.path)
+            self.used_bytes -= size
+            files, freed = files + 1, freed + size
+        await asyncio.to_thread(self._remove_exports, victims)
+        return Collected(len(victims), files, freed)
 
     def _victims(self, known: Mapping[str, _Listed], safe: set[str], down_to_bytes: int | None) -> set[str]:
         if down_to_bytes is None:
             return set()
         shared = Counter(blob for row in known.values() for blob in row.blobs)
-        loose = self.used_bytes - sum(size for blob, size in _sizes(known).items() if blob in shared)
-        left = self.used_bytes - loose
+        sizes = {blob: size for row in known.values() for blob, size in row.blobs.items()}
+        left = sum(sizes.values())
         victims: set[str] = set()
         for digest in sorted(known, key=lambda digest: (known[digest].used_secs, digest)):
             if left <= down_to_bytes:
@@ -378,10 +385,6 @@ class Store:
 class _Listed:
     used_secs: float
     blobs: dict[str, int]
-
-
-def _sizes(known: Mapping[str, _Listed]) -> dict[str, int]:
-    return {blob: size for row in known.values() for blob, size in row.blobs.items()}
 
 
 def _row(digest: str, manifest: Manifest) -> AssetRow:
