@@ -356,7 +356,9 @@ class Protocol:
         name = message.request_id
         pending = self.requests.answered(name)
         job = self._submitted.pop(name, None)
-        upload = self.uploads.get(name)
+        upload = next(
+            (one for one in self.uploads.values() if name and name in (one.request_id, one.bridge_name)), None
+        )
         if job is not None:
             job.end("failed", error)
         if pending is not None:

@@ -453,7 +453,11 @@ class _Line:
         if message["offset"] == len(have):
             have += payload
         offer = self._offers[digest]
-        if len(have) == offer["size_bytes"]:
+        if bytes(have[:7]) == b"refused":
+            self.say(
+                {"type": "refused", "code": "request.input", "message": "of no known format", "request_id": digest}
+            )
+        elif len(have) == offer["size_bytes"]:
             self._upload_state(offer, have)
 
     def _upload_state(self, offer: dict[str, Any], have: bytearray) -> None:

@@ -36,6 +36,8 @@ class Upload(Reply[AssetRow]):
         """True when the bridge had the file already."""
         self._hash = hashlib.sha256()
         self._upload = ""
+        self.bridge_name = ""
+        """What the bridge calls the upload; its refusal of the bytes names that."""
         self.then(self._file.close)
 
     def _open(self, source: Source) -> BinaryIO:
@@ -77,7 +79,7 @@ class Upload(Reply[AssetRow]):
             self.skipped = self.sent_bytes == 0 and self.size_bytes > 0
             self.resolve(state.asset)
         elif state.upload:
-            self._upload = state.upload
+            self._upload = self.bridge_name = state.upload
             self._file.seek(state.offset)
             self.sent_bytes = state.offset
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from bridge.cli.demo import Made, Outcome
 
 CARD_PX, GAP_PX, MARGIN_PX, CAPTION_PX, HEAD_PX = 400, 28, 56, 84, 148
+BALL_RIM = 0.07
+"""Share of a material's thumbnail on each side that shows the ground behind the ball."""
 GROUND, PANEL, INK, FAINT = (15, 17, 21), (24, 27, 33), (236, 238, 242), (138, 146, 160)
 ACCENTS = {
     "material": (232, 150, 88), "mesh": (120, 170, 240), "splats": (190, 140, 240), "clip": (240, 110, 110),
@@ -50,7 +52,9 @@ def _card(sheet: Image.Image, draw: ImageDraw.ImageDraw, one: Made, left: int, t
     picture = Image.fromarray(one.picture).resize((CARD_PX, CARD_PX), Image.Resampling.LANCZOS)
     sheet.paste(picture, (left, top), mask.crop((0, 0, CARD_PX, CARD_PX)))
     if one.ball is not None:
-        ball = Image.fromarray(one.ball)
+        whole = Image.fromarray(one.ball)
+        rim = round(whole.width * BALL_RIM)
+        ball = whole.crop((rim, rim, whole.width - rim, whole.height - rim))
         side = ball.width
         round_ = Image.new("L", (side * 4, side * 4), 0)
         ImageDraw.Draw(round_).ellipse((0, 0, side * 4 - 1, side * 4 - 1), fill=255)
@@ -58,17 +62,16 @@ def _card(sheet: Image.Image, draw: ImageDraw.ImageDraw, one: Made, left: int, t
         sheet.paste(ball, at, round_.resize((side, side), Image.Resampling.LANCZOS))
     accent = ACCENTS.get(one.kind, FAINT)
     text_top = top + CARD_PX + 14
-    draw.text((left + 18, text_top), _fitted(draw, one.title, CARD_PX - 36, 21), INK, font=_font(21, bold=True))
+    points = next((size for size in (21, 19, 17, 15) if _width(draw, one.title, size) <= CARD_PX - 36), 13)
+    draw.text((left + 18, text_top + 21 - points), one.title, INK, font=_font(points, bold=True))
     draw.ellipse((left + 19, text_top + 37, left + 29, text_top + 47), fill=accent)
     draw.text((left + 38, text_top + 32), f"{one.kind}  ·  {one.generator}", FAINT, font=_font(16))
     time = f"{one.secs:.1f} s"
     draw.text((left + CARD_PX - 18, text_top + 32), time, FAINT, font=_font(16), anchor="ra")
 
 
-def _fitted(draw: ImageDraw.ImageDraw, text: str, width_px: int, points: int) -> str:
-    while len(text) > 4 and draw.textlength(text, font=_font(points, bold=True)) > width_px:
-        text = text[:-2].rstrip() + "…"
-    return text
+def _width(draw: ImageDraw.ImageDraw, text: str, points: int) -> float:
+    return draw.textlength(text, font=_font(points, bold=True))
 
 
 @cache

@@ -122,7 +122,7 @@ def _make_all(client: Client, folder: Path, host: str, deadline: float, quiet: b
                 continue
             results.setdefault(job.assets[0].kind, job.assets[0].digest)
             try:
-                outcome.made.append(_finished(client, wish, job, folder, len(outcome.made) + 1))
+                outcome.made.append(_finished(client, wish, job, folder))
             except ScenecastError as error:
                 outcome.failed.append((wish.generator, error.message))
             progress.update(task, completed=len(outcome.made))
@@ -134,17 +134,13 @@ def _make_all(client: Client, folder: Path, host: str, deadline: float, quiet: b
 
 def _inputs(wish: Wish, results: dict[str, str]) -> dict[str, str] | None:
     """The digest for every port; None when one is not there yet."""
-    found: dict[str, str] = {}
-    for port, kinds in wish.inputs.items():
-        digest = next((results[kind] for kind in kinds if kind in results), None)
-        if digest is None:
-            return None
-        found[port] = digest
-    return found
+    if not all(kind in results for kind in wish.inputs.values()):
+        return None
+    return {port: results[kind] for port, kind in wish.inputs.items()}
 
 
-def _finished(client: Client, wish: Wish, job: Job, folder: Path, number: int) -> Made:
-    name = f"{number:02d}-{re.sub(r'[^a-z0-9]+', '-', wish.title.lower()).strip('-')}"
+def _finished(client: Client, wish: Wish, job: Job, folder: Path) -> Made:
+    name = re.sub(r"[^a-z0-9]+", "-", wish.title.lower()).strip("-")
     target = folder / name
     shutil.rmtree(target, ignore_errors=True)
     asset = job.result()[0]

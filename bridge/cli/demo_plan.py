@@ -21,7 +21,7 @@ KNOWN: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "material.procedural": tuple((prompt, {"prompt": prompt, "size_px": 512}) for prompt in MATERIALS),
     "mesh.rock": (("mossy granite boulder", {"stone": "mossy", "moss": 0.4, "triangles": 20_000}),),
     "mesh.terrain": (("eroded mountains", {"grid": 192}),),
-    "clip.loop": (("fire, looping", {"kind": "fire", "size_px": 256, "frames": 32}),),
+    "clip.loop": (("caustics, looping", {"kind": "caustics", "size_px": 256, "frames": 32}),),
     "image.noise": (("cell noise", {"kind": "cells", "frequency": 8}),),
     "sound.effect": (("steps on gravel", {"prompt": "steps on gravel"}),),
     "splats.from_mesh": (("the boulder as splats", {"count": 60_000}),),
@@ -32,16 +32,19 @@ KNOWN: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
 QUICK_FIRST = ("image.noise", "sound.effect", "mesh.rock", "material.procedural", "splats.from_mesh", "clip.loop")
 """On a slow machine every kind should have been made before the time is up."""
 
+RICHEST = ("scene", "mesh", "material", "clip", "image")
+"""Where an input may be of several kinds, the first of these is taken."""
+
 
 @dataclass(frozen=True)
 class Wish:
-    """One thing to make; `inputs` names, for each port, the kinds of an earlier result that would do."""
+    """One thing to make; `inputs` names, for each port, the kind of the earlier result it takes."""
 
     generator: str
     title: str
     params: dict[str, Any]
     gives: str
-    inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
 
 
 def plan(rows: Sequence[Generator]) -> tuple[list[Wish], list[tuple[str, str]]]:
@@ -56,7 +59,7 @@ def plan(rows: Sequence[Generator]) -> tuple[list[Wish], list[tuple[str, str]]]:
         if not ready:
             break
         for row in ready:
-            wishes = _wishes(row)
+            wishes = _wishes(row, kinds)
             first += wishes[:1]
             more += wishes[1:]
         kinds |= {kind for row in ready for kind in row.gives}
@@ -70,9 +73,14 @@ def plan(rows: Sequence[Generator]) -> tuple[list[Wish], list[tuple[str, str]]]:
     return first + more, skipped
 
 
-def _wishes(row: Generator) -> list[Wish]:
+def _best(kinds: Sequence[str], made: set[str]) -> str:
+    """The richest kind that fits a port, of those that will have been made."""
+    return min(made.intersection(kinds), key=lambda kind: RICHEST.index(kind) if kind in RICHEST else len(RICHEST))
+
+
+def _wishes(row: Generator, made: set[str]) -> list[Wish]:
     known = row.params.get("properties", {})
-    inputs = {port.name: tuple(port.kinds) for port in row.takes if not port.optional}
+    inputs = {port.name: _best(port.kinds, made) for port in row.takes if not port.optional}
     return [
         Wish(row.id, title, {name: value for name, value in params.items() if name in known}, row.gives[0], inputs)
         for title, params in KNOWN.get(row.id, ((row.title.lower(), {}),))

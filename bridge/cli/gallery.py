@@ -26,7 +26,7 @@ article{background:var(--panel);border:1px solid var(--line);border-radius:16px;
 flex-direction:column;transition:transform .18s,border-color .18s}
 article:hover{transform:translateY(-3px);border-color:#3a4250}
 figure{margin:0;position:relative;aspect-ratio:1}figure>img,figure>video{width:100%;height:100%;object-fit:cover;display:block}
-figure .ball{position:absolute;right:12px;bottom:12px;width:30%;height:30%;border-radius:50%;
+figure .ball{position:absolute;right:12px;bottom:12px;width:30%;height:30%;border-radius:50%;clip-path:circle(43%);
 box-shadow:0 4px 18px #000a}
 audio{width:calc(100% - 24px);position:absolute;left:12px;bottom:12px}
 .text{padding:16px 18px 18px;display:flex;flex-direction:column;gap:8px;flex:1}

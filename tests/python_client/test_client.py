@@ -201,6 +201,9 @@ def test_uploads_are_sent_once(tmp_path: Path) -> None:
         assert sum(message["type"] == "upload.chunk" for message in bridge.received) == 12
         with pytest.raises(ScenecastError, match="cannot be read"):
             client.upload(tmp_path / "absent.jpg")
+        with pytest.raises(Refused, match="of no known format"):
+            client.upload(b"refused" + data[:400_000], timeout_secs=10)
+        assert not client.protocol.uploads
 
 
 # ------------------------------------------------------------------------------------------ faults

@@ -32,6 +32,10 @@ def test_all_that_come_with_the_bridge_are_planned() -> None:
     assert {wish.generator for wish in first} == {spec.id for spec in SPECS}
     assert {wish.gives for wish in first} == {spec.gives[0].value for spec in SPECS}
     assert sum(wish.generator == "material.procedural" for wish in wishes) > 3
+    inputs = {wish.generator: wish.inputs for wish in first}
+    assert inputs["material.from_exemplar"] == {"exemplar": "material"} and inputs["splats.from_mesh"] == {
+        "mesh": "mesh"
+    }
     for wish in wishes:
         wanted = next(params for title, params in KNOWN[wish.generator] if title == wish.title)
         assert wish.params == wanted, "a parameter of the demo is no longer known to its generator"
@@ -53,5 +57,5 @@ def test_chains_skips_and_strangers() -> None:
          row("g.h", "field", available=False), row("i.j", "mesh", Port("x", ["image"], optional=True))]
     )  # fmt: skip
     assert [wish.generator for wish in wishes] == ["a.b", "i.j", "c.d"]
-    assert wishes[2].inputs == {"mesh": ("mesh",)} and wishes[1].inputs == {}
+    assert wishes[2].inputs == {"mesh": "mesh"} and wishes[1].inputs == {}
     assert dict(skipped) == {"g.h": "no", "e.f": "needs a file of yours: photo (image)"}
