@@ -39,6 +39,9 @@ from generators.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
+CATALOG_SECS = 5.0
+"""The catalog is worked out no more often, however often clients ask; a change of devices counts at once."""
+
 SERVER = f"scenecast {package_version()}"
 
 
@@ -151,8 +154,8 @@ class Bridge:
             on_change=self._registry.tell_catalog,
         )
         uploads = Uploads(self.store, file_bytes=settings.upload_bytes, pending_bytes=settings.uploads_pending_bytes)
-        house = _House(self.jobs, self._registry, self._watch, self.store.proof, settings)
-        services = Services(self.jobs, house, self._delivery, uploads, self._registry, self._counters)
+        self._house = _House(self.jobs, self._registry, self._watch, self.store.proof, settings)
+        services = Services(self.jobs, self._house, self._delivery, uploads, self._registry, self._counters)
         self.jobs.listener = self._registry.tell
         self._server = Server(
             name=SERVER,
@@ -220,6 +223,7 @@ class Bridge:
             now = [list(self._supervisor.devices), self._supervisor.trouble]
             if now != told:
                 told[:] = now
+                self._house.forget_generators()
                 self._registry.tell_catalog()
 
         def idle() -> None:
@@ -251,10 +255,18 @@ class _House:
         self._registry = registry
         self._watch = watch
         self._most = settings.sessions
+        self._rows: list[GeneratorRow] = []
+        self._rows_made = -CATALOG_SECS
 
     def generators(self) -> list[GeneratorRow]:
-        """The catalog as it is now."""
-        return self._jobs.generator_rows()
+        """The catalog as it is now, or was a moment ago."""
+        if time.monotonic() - self._rows_made > CATALOG_SECS:
+            self._rows, self._rows_made = self._jobs.generator_rows(), time.monotonic()
+        return self._rows
+
+    def forget_generators(self) -> None:
+        """The devices have changed."""
+        self._rows_made = -CATALOG_SECS
 
     def hosts(self) -> list[HostRow]:
         """All host rows."""

@@ -12,6 +12,7 @@ HELP: Mapping[str, tuple[str, str]] = {
     "sessions": ("gauge", "Clients connected now"),
     "connections_total": ("counter", "Websocket connections that were let in"),
     "refused_handshakes_total": ("counter", "Requests the gate turned away"),
+    "failed_handshakes_total": ("counter", "Connections that ended before they were upgraded"),
     "messages_received_total": ("counter", "Messages from clients"),
     "messages_sent_total": ("counter", "Messages to clients"),
     "asset_bytes_sent_total": ("counter", "Bytes of asset chunks"),
@@ -30,6 +31,7 @@ class Counters:
 
     connections_total: int = 0
     refused_handshakes_total: int = 0
+    failed_handshakes_total: int = 0
     messages_received_total: int = 0
     messages_sent_total: int = 0
     asset_bytes_sent_total: int = 0

@@ -94,42 +94,31 @@ async def opened(one: Hosting, *, hello: bool = True) -> AsyncIterator[ClientCon
         yield socket
 
 
-async def echoes(one: Hosting, stop: asyncio.Event) -> list[float]:
-    """The good client beside: seconds of every echo until the attack is over, one at least."""
-    times: list[float] = []
-    async with opened(one) as socket:
-        while not stop.is_set() or not times:
-            begun = time.perf_counter()
-            await socket.send(msgpack.packb({"type": "ping", "id": len(times)}))
-            while True:
-                message = msgpack.unpackb(await socket.recv())
-                if message["type"] == "pong":
-                    assert message["id"] == len(times)
-                    break
-            times.append(time.perf_counter() - begun)
-            await asyncio.sleep(0.02)
-    return times
-
-
 def beside(one: Hosting, attack: Callable[[], Awaitable[None]], *, limit_secs: float = 60.0) -> list[float]:
-    """Run an attack with a good client beside it; the bridge must live and stay lean."""
+    """Run an attack with a good client beside it; the bridge must live and stay lean. Seconds of every echo."""
 
-    async def both() -> list[float]:
-        stop = asyncio.Event()
-        good = asyncio.create_task(echoes(one, stop))
-        try:
-            async with asyncio.timeout(limit_secs):
-                await attack()
-        finally:
-            stop.set()
-        async with asyncio.timeout(20):
-            return await good
+    async def limited() -> None:
+        async with asyncio.timeout(limit_secs):
+            await attack()
 
     before = one.memory_bytes
-    times = asyncio.run(both())
+    command = [sys.executable, "-m", "tests.campaigns.echo_client", one.url, one.token]
+    good = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=fakes.ROOT)
+    assert good.stdout is not None
+    assert good.stdout.readline().strip() == "welcome"
+    try:
+        asyncio.run(limited())
+    finally:
+        said, _ = good.communicate("", timeout=30)
     assert one.alive
     assert one.memory_bytes - before < GROWTH_LIMIT_BYTES
+    times: list[float] = json.loads(said)
     return times
+
+
+def slowest_but_one_in_a_hundred(times: list[float]) -> float:
+    """The 99th percentile: the machine's own hiccups are not the attacker's doing."""
+    return sorted(times)[int(len(times) * 0.99) - (len(times) >= 100)]
 
 
 # ------------------------------------------------------------------------------------------ frames
@@ -242,7 +231,7 @@ def test_some_hostile_frames(hosting: Hosting) -> None:
 @pytest.mark.timeout(1800)
 def test_very_many_hostile_frames(hosting: Hosting) -> None:
     times = beside(hosting, lambda: send_frames(hosting, FRAMES_SLOW, seed=2), limit_secs=1500)
-    assert max(times) < ECHO_LIMIT_SECS
+    assert slowest_but_one_in_a_hundred(times) < ECHO_LIMIT_SECS
 
 
 # --------------------------------------------------------------------------------------- handshakes
@@ -425,4 +414,9 @@ def test_the_bridge_outlives(hosting: Hosting, attack: Callable[[Hosting], Await
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_a_good_client_beside_hardly_notices(hosting: Hosting, attack: Callable[[Hosting], Awaitable[None]]) -> None:
-    assert max(beside(hosting, lambda: attack(hosting))) < ECHO_LIMIT_SECS
+    async def for_two_seconds() -> None:
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:
+            await attack(hosting)
+
+    assert slowest_but_one_in_a_hundred(beside(hosting, for_two_seconds)) < ECHO_LIMIT_SECS
