@@ -14,9 +14,9 @@ import bpy
 import numpy as np
 
 from ..core.captured import CapturedFile, CaptureError
-from .exr import read_channels
-from .pictures import depth_picture, normal_picture
-from .png import png_bytes
+from ..core.exr import read_channels
+from ..core.png import png_bytes
+from ..core.view_pictures import depth_picture, normal_picture
 
 ROLES = ("colour", "depth", "normal")
 
@@ -32,7 +32,7 @@ def camera_pictures(
     """PNG files in `folder`, one per role: what the camera (the scene's own for "") sees at the current frame.
 
     `size_px` is the longer side. Colour is as the scene's view transform shows it, 8 bits; depth and normal are as
-    `capture.pictures` describes. Holds Blender for the render (a second or so). Nothing in the file changes. Raises
+    `core.view_pictures` describes. Holds Blender for the render (a second or so). Nothing in the file changes. Raises
     `CaptureError`.
     """
     wrong = [role for role in roles if role not in ROLES]

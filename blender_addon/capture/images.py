@@ -10,8 +10,8 @@ import bpy
 import numpy as np
 
 from ..core.captured import CapturedFile, CaptureError
-from ..placement.lit_sphere import encoded
-from .png import png_bytes
+from ..core.lit_sphere import encoded
+from ..core.png import png_bytes
 
 _MEDIA_TYPES = {
     "PNG": ("image/png", ".png"),

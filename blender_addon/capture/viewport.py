@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.captured import CapturedFile, CaptureError
-from .png import png_bytes
+from ..core.png import png_bytes
 
 
 def why_no_viewport() -> str:

@@ -40,6 +40,8 @@ def mesh_from(path: str, delivered: Delivered) -> Any:
 
 
 def _import(path: str) -> None:
+    with open(path, "rb"):
+        pass  # a file that is gone is better told by its own error than by the importer's
     try:
         bpy.ops.import_scene.gltf(filepath=path, merge_vertices=True, import_pack_images=True, loglevel=logging.ERROR)
     except AttributeError as error:
@@ -47,7 +49,9 @@ def _import(path: str) -> None:
             "Blender's glTF add-on is switched off", "Switch on glTF 2.0 format under Preferences › Add-ons"
         ) from error
     except RuntimeError as error:
-        raise PlacementError(f"Blender's glTF importer failed: {error}", "Fetch the result again") from error
+        raise PlacementError(
+            f"Blender's glTF importer failed: {str(error).strip()}", "Fetch the result again"
+        ) from error
 
 
 def _dress(materials: list[Any], delivered: Delivered) -> None:

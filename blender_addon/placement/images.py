@@ -48,7 +48,13 @@ def moving(delivered: Delivered, name: str) -> Any:
     if there is not None:
         return there
     paths = media.keep(delivered)
-    image = bpy.data.images.load(paths[0])
+    try:
+        image = bpy.data.images.load(paths[0])
+        if not image.size[0]:
+            raise RuntimeError("it holds no picture")
+    except RuntimeError as error:
+        media.forget(paths)
+        raise PlacementError(f"Blender cannot play {bpy.path.basename(paths[0])}: {error}") from error
     image.name = name
     # A single frame stays a still picture: a sequence of one would ask for frames that are not there.
     if len(paths) > 1:

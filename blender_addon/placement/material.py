@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from .. import provenance
-from ..core.delivered import Delivered
+from ..core.delivered import Delivered, DeliveredFile
 from ..core.targets import Placed, PlacementError, Target
 from . import images, places, previews, surface_scale
 from .material_tree import MaterialTree, Surface, set_relief
@@ -68,7 +68,7 @@ def _surface(delivered: Delivered, item: Any) -> Surface:
     said: dict[str, Any] = dict(delivered.meta)
     sidecar = delivered.of_role("description")
     if sidecar is not None:
-        said |= json.loads(sidecar.read())
+        said |= _described(sidecar)
     tileable = bool(said.get("tileable", True))
     boxed = tileable and not surface_scale.has_uvs(item)
     span = 1.0 if boxed else surface_scale.metres_per_uv(item)
@@ -81,6 +81,14 @@ def _surface(delivered: Delivered, item: Any) -> Surface:
         span_m=span,
         boxed=boxed,
     )
+
+
+def _described(sidecar: DeliveredFile) -> dict[str, Any]:
+    try:
+        tree = json.loads(sidecar.read())
+    except ValueError as error:
+        raise PlacementError(f"{sidecar.name} cannot be read: {error}", "Fetch the result again") from error
+    return tree if isinstance(tree, dict) else {}
 
 
 def _mark(material: Any, delivered: Delivered) -> None:

@@ -48,6 +48,12 @@ def keep(delivered: Delivered) -> list[str]:
     return kept
 
 
+def forget(paths: list[str]) -> None:
+    """Delete copies that turned out to be of no use, so that a later, whole delivery is copied anew."""
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
+
+
 def gather(blend_path: str) -> list[str]:
     """Copy media that wait in the user's folder to beside `blend_path` and let the file use them there.
 

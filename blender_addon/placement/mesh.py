@@ -12,6 +12,9 @@ from ..core.delivered import Delivered
 from ..core.targets import Placed, PlacementError, Target
 from . import glb, places
 
+_DRESSED = "mesh in other materials"
+"""Role of a mesh that wears what it replaced wore, so that it is not taken for the mesh as delivered."""
+
 
 def place(delivered: Delivered, target: Target) -> Placed:
     """Import the mesh, or share it where it was imported before. Raises `PlacementError`."""
@@ -45,7 +48,9 @@ def mesh_of(delivered: Delivered) -> Any:
 
 def _replace(delivered: Delivered, target: Target) -> Placed:
     item = replaceable(target)
-    if provenance.matching([item.data], delivered, "mesh") is not None:
+    there = provenance.matching([item.data], delivered, "mesh") is not None
+    dressed = provenance.matching([item.data], delivered, _DRESSED) is not None
+    if there or (dressed and target.keep_materials):
         return _placed(delivered, target, item, changed=False)
     old = item.data
     worn = [slot.material for slot in item.material_slots]
@@ -85,7 +90,7 @@ def _wearing(mesh: Any, worn: list[Any], delivered: Delivered) -> Any:
     for material in worn:
         mesh.materials.append(material)
     bpy.data.batch_remove(_unused(own))
-    provenance.write(mesh, delivered, "mesh")
+    provenance.write(mesh, delivered, _DRESSED)
     return mesh
 
 

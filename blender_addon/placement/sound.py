@@ -37,10 +37,14 @@ def _sound(delivered: Delivered) -> Any:
     known = provenance.matching(bpy.data.sounds, delivered, "sound")
     if known is not None:
         return known
+    paths = media.keep(delivered)
     try:
-        sound = bpy.data.sounds.load(media.keep(delivered)[0])
+        sound = bpy.data.sounds.load(paths[0])
+        if not sound.samplerate:
+            raise RuntimeError("it holds no samples")
     except RuntimeError as error:
-        raise PlacementError(f"Blender cannot open the sound {delivered.name}: {error}") from error
+        media.forget(paths)
+        raise PlacementError(f"Blender cannot play the sound {delivered.name}: {error}") from error
     sound.pack()
     sound.name = delivered.name
     provenance.write(sound, delivered, "sound")

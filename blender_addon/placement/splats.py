@@ -13,9 +13,10 @@ import bpy
 import numpy as np
 
 from .. import provenance
+from ..core import splat_file
 from ..core.delivered import Delivered
 from ..core.targets import Placed, PlacementError, Target
-from . import places, splat_file, splat_view
+from . import places, splat_view
 from .mesh import replaceable
 
 VIEW_NOTE = (

@@ -53,6 +53,9 @@ def _added(editor: Any, delivered: Delivered, frame: int) -> Any:
     try:
         if delivered.kind == "sound":
             strip = strips.new_sound(**first)
+            if not strip.sound.samplerate:
+                strips.remove(strip)
+                raise RuntimeError("it holds no samples")
             strip.sound.pack()
             provenance.write(strip.sound, delivered, "sound")
         elif len(paths) == 1:
@@ -62,7 +65,8 @@ def _added(editor: Any, delivered: Delivered, frame: int) -> Any:
             for path in paths[1:]:
                 strip.elements.append(bpy.path.basename(path))
     except RuntimeError as error:
-        raise PlacementError(f"Blender cannot open {bpy.path.basename(paths[0])}: {error}") from error
+        media.forget(paths)
+        raise PlacementError(f"Blender cannot play {bpy.path.basename(paths[0])}: {error}") from error
     strip.channel = _free_channel(strips, strip)
     return strip
 

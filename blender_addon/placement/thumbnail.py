@@ -9,8 +9,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.lit_sphere import linear, lit_sphere
 from ..core.targets import PlacementError
-from .lit_sphere import linear, lit_sphere
 
 SIZE_PX = 256
 _SAMPLED_PX = 256

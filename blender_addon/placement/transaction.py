@@ -39,14 +39,16 @@ def object_mode() -> Iterator[None]:
     if mode == "OBJECT":
         yield
         return
-    name = active.name
+    name, together = active.name, {item.name for item in bpy.context.view_layer.objects if item.mode == mode}
     bpy.ops.object.mode_set(mode="OBJECT")
     try:
         yield
     finally:
-        back = bpy.context.view_layer.objects.get(name)
-        if back is not None:
-            bpy.context.view_layer.objects.active = back
+        objects = bpy.context.view_layer.objects
+        if name in objects:
+            for item in objects:  # every selected object would enter the mode, what was just placed too
+                item.select_set(item.name in together)
+            objects.active = objects[name]
             bpy.ops.object.mode_set(mode=mode)
 
 

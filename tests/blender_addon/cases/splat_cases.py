@@ -1,0 +1,87 @@
+"""Cases about splat clouds, run inside Blender."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import stage
+
+from blender_addon import provenance
+from blender_addon.placement import Target, place
+
+WIDTHS = {"FLOAT": ("value", 1), "FLOAT_VECTOR": ("vector", 3), "FLOAT_COLOR": ("color", 4), "QUATERNION": ("value", 4)}
+
+
+def save_arrays(mesh: Any, path: Path) -> None:
+    positions = np.empty(len(mesh.vertices) * 3, np.float32)
+    mesh.vertices.foreach_get("co", positions)
+    arrays = {"position": positions.reshape(-1, 3)}
+    for attribute in mesh.attributes:
+        if attribute.name != "position" and not attribute.name.startswith("."):
+            field, width = WIDTHS[attribute.data_type]
+            values = np.empty(len(attribute.data) * width, np.float32)
+            attribute.data.foreach_get(field, values)
+            arrays[attribute.name] = values.reshape(-1, width)
+    np.savez(path, **arrays)
+
+
+def cloud(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Placed, looked at from two sides, grown to its next version, undone, redone, reloaded."""
+    early, late = stage.delivery(inputs, "early"), stage.delivery(inputs, "late")
+    bpy.ops.ed.undo_push(message="before")
+    first = place(early)
+    name = first.datablocks[0][1]
+    after = stage.state()
+    again = place(early)
+    seen: dict[str, Any] = {
+        "placed": [first.target, first.changed],
+        "again": [again.changed, again.datablocks == first.datablocks, stage.state() == after],
+        "count": len(bpy.data.objects[name].data.vertices),
+    }
+    item = bpy.data.objects[name]
+    item.location, item.rotation_euler, item.scale = (0.25, 0, 0), (0, 0, 0), (1, 1, 1)
+    item.modifiers[0].name = "My splats"
+    bpy.ops.ed.undo_push(message="moved")
+    grown = place(late, Target("cursor", location_m=(7, 7, 7)))
+    item = bpy.data.objects[name]
+    seen["grown"] = [grown.changed, grown.datablocks[0][1] == name, len(bpy.data.objects), len(bpy.data.meshes)]
+    seen["kept"] = [item.location[:], item.modifiers[0].name, len(item.modifiers)]
+    seen["records"] = [provenance.read(item).digest == late.digest, provenance.read(item.data).digest == late.digest]
+    save_arrays(item.data, folder / "cloud.npz")
+    bpy.ops.ed.undo()
+    seen["undone"] = len(bpy.data.objects[name].data.vertices)
+    bpy.ops.ed.redo()
+    seen["redone"] = len(bpy.data.objects[name].data.vertices)
+    stage.reload(folder / "scene.blend")
+    item = bpy.data.objects[name]
+    seen["reloaded"] = [len(item.data.vertices), item.modifiers[0].node_group is not None]
+    stage.camera((0.35, 0, 0.5), 1.4)
+    stage.sky(0.0)
+    seen["transparent_bounces"] = bpy.context.scene.cycles.transparent_max_bounces
+    seen["front"] = stage.render(folder / "front.png", samples=16)
+    group = item.modifiers[0].node_group
+    soft = next(one.identifier for one in group.interface.items_tree if one.name == "Soft edges")
+    item.modifiers[0][soft] = False
+    item.data.update()
+    seen["solid"] = stage.render(folder / "solid.png", samples=4)
+    stage.camera((0.35, 0, 0.5), 1.4, towards=(-1, 0, 0))
+    seen["right"] = stage.render(folder / "right.png", samples=4)
+    return seen
+
+
+def one_splat(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """One large Gaussian seen along an axis, against the closed form; and a cloud in the place of a mesh."""
+    place(stage.delivery(inputs, "one"))
+    stage.camera((0, 0, 0), 2.0)
+    stage.sky(0.0)
+    seen: dict[str, Any] = {"picture": stage.render(folder / "one.png", size_px=65, samples=256)}
+    bpy.ops.mesh.primitive_cube_add(location=(1, 2, 3))
+    item = bpy.context.view_layer.objects.active
+    swapped = place(stage.delivery(inputs, "early"), Target("replace_selected"))
+    item = bpy.data.objects[item.name]
+    seen["replaced"] = [swapped.changed, item.location[:], [m.type for m in item.modifiers], len(item.data.vertices)]
+    seen["again"] = place(stage.delivery(inputs, "early"), Target("replace_selected")).changed
+    return seen
