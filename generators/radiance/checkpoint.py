@@ -63,7 +63,7 @@ def load(trainer: Trainer, path: Path) -> None:
     Raises `CaptureError` when the file is damaged or belongs to another run.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         state = json.loads(arrays.pop("state").tobytes())
         if state["version"] != VERSION:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ OVERSAMPLING = 2
 """Undistortion reads a picture this many times larger than the result, so that it does not blur."""
 DECODERS = 2
 _ORIENTATION = 0x0112
+_DAMAGED = (OSError, ValueError, SyntaxError, IndexError, TypeError, struct.error)
+"""What Pillow raises on bytes that are not the picture they claim to be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +78,7 @@ def _open(content: bytes, name: str) -> Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
             image = pillow.open(io.BytesIO(content))
-    except (UnidentifiedImageError, pillow.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+    except (UnidentifiedImageError, pillow.DecompressionBombError, *_DAMAGED) as error:
         raise CaptureError(f"not a readable picture: {error}") from error
     if image.width * image.height > PIXELS_MAX:
         raise CaptureError(
@@ -86,7 +89,7 @@ def _open(content: bytes, name: str) -> Image:
 
 def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
     image = _open(source.read(frame.file), frame.file)
-    orientation = int(image.getexif().get(_ORIENTATION, 1))
+    orientation = _noted_orientation(image)
     turned = orientation in (5, 6, 7, 8)
     stated = frame.lens or lens_from_json(frame.intrinsics, 0, 0) if _states_size(frame) else None
     # The poses may be meant for the stored or for the upright pixels; the stated size tells which.
@@ -116,15 +119,26 @@ def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
     )
 
 
+def _noted_orientation(image: Image) -> int:
+    """EXIF's orientation 1..8; reading it decodes a PNG, and may find it damaged."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGED as error:
+        raise CaptureError(f"is damaged: {error}") from error
+
+
 def _states_size(frame: Listed) -> bool:
     return frame.lens is not None or ("w" in frame.intrinsics and "h" in frame.intrinsics)
 
 
 def _is_upright(stored: tuple[int, int], turned: bool, stated: tuple[int, int] | None) -> bool:
-    """Whether EXIF's orientation is to be applied: always when no size is stated, else if it makes the shape fit."""
-    if stated is None or not turned:
-        return stated is None or not turned
-    return (stored[1] > stored[0]) == (stated[0] > stated[1]) and stored[0] != stored[1]
+    """Whether EXIF's orientation is to be applied: always when no size is stated, else if it makes the shape fit.
+
+    A stated size that fits the pixels as they are stored means that the poses were found on those.
+    """
+    if stated is None:
+        return True
+    return turned and (stored[1] > stored[0]) == (stated[0] > stated[1]) and stored[0] != stored[1]
 
 
 def _decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -145,7 +159,7 @@ def _decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[n
         image.draft("RGB", stored)  # JPEG can be decoded at an eighth of its size for an eighth of the time
         has_alpha = "A" in image.getbands() or "transparency" in image.info
         small = image.convert("RGBA" if has_alpha else "RGB")
-    except (OSError, ValueError, SyntaxError, IndexError) as error:
+    except _DAMAGED as error:
         raise CaptureError(f"is damaged: {error}") from error
     if small.size != stored:
         small = small.resize(stored, pillow.Resampling.LANCZOS, reducing_gap=3.0)

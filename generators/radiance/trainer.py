@@ -44,8 +44,8 @@ class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
     refine_every: int = 50
     refine_from: float = 0.03
     refine_until: float = 0.8
-    coarse_until: float = 0.25
-    """Share of the run that is spent on pictures of half the size; 0 for none."""
+    coarse_until: float = 0.0
+    """Share of the run that is spent on pictures of half the size; pays only for large ones."""
     ssim_weight: float = 0.2
     antialiased: bool = False
     background: Literal["black", "white", "random"] = "black"

@@ -45,8 +45,9 @@ def textured_room(count: int = 6000, seed: int = 3) -> Parameters:
     ball = rng.normal(size=(count - 2 * third, 3))
     ball = 0.7 * ball / np.linalg.norm(ball, axis=1, keepdims=True)
     positions = np.concatenate([floor, wall, ball])
-    waves = rng.normal(size=(3, 3)) * 6
-    colour = 0.5 + 0.4 * np.sin(positions @ waves + np.array([0.0, 1.0, 2.0]))
+    waves = rng.normal(size=(3, 3)) * 5
+    shade = np.sin(positions @ waves).sum(1, keepdims=True) / 3  # depth is found from brightness
+    colour = 0.5 + 0.3 * shade + 0.15 * np.sin(positions @ waves[::-1] + np.array([0.0, 1.0, 2.0]))
     sh = ((colour - 0.5) / 0.28209479)[:, None].astype(np.float32)
     return Parameters(
         positions=positions.astype(np.float32),

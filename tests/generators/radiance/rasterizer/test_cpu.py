@@ -54,7 +54,11 @@ CASES = {
     "antialiased": (random_cloud(200, sh_count=4, size=-4.0), front_camera(), Rules(antialiased=True)),
     "many tiny": (random_cloud(400, size=-5.0), front_camera(), Rules()),
     "few huge": (random_cloud(30, size=0.5), front_camera(), Rules()),
-    "camera inside": (random_cloud(200), looking_at((0, 0, 0.2), (0, 0, -1), fov_y_deg=90, width=40, height=30), Rules()),
+    "camera inside": (
+        random_cloud(200),
+        looking_at((0, 0, 0.2), (0, 0, -1), fov_y_deg=90, width=40, height=30),
+        Rules(),
+    ),
     "odd principal point": (random_cloud(150), replace(front_camera(), cx=10.3, cy=40.2, fx=40.0), Rules(blur_px2=0.1)),
     "one pixel": (random_cloud(50), front_camera(1, 1), Rules()),
     "exactly a tile": (random_cloud(80), front_camera(16, 32), Rules()),

@@ -1,0 +1,28 @@
+"""Training form and neutral form."""
+
+from __future__ import annotations
+
+import numpy as np
+from scenes import random_cloud
+
+from generators.radiance.parameters import from_splats, to_splats
+
+
+def test_there_and_back() -> None:
+    cloud = random_cloud(40, sh_count=9)
+    splats = to_splats(cloud, name="x")
+    assert splats.name == "x" and (splats.scales > 0).all()
+    np.testing.assert_allclose(np.linalg.norm(splats.rotations, axis=1), 1, atol=1e-6)
+    again = from_splats(splats)
+    np.testing.assert_allclose(again.log_scales, cloud.log_scales, atol=1e-5)
+    np.testing.assert_allclose(again.logits, cloud.logits, atol=1e-4)
+    assert np.array_equal(again.positions, cloud.positions) and np.array_equal(again.sh, cloud.sh)
+
+
+def test_degenerate_parameters_become_a_valid_asset() -> None:
+    cloud = random_cloud(3)
+    cloud.log_scales[0] = -np.inf
+    cloud.quaternions[1] = 0
+    splats = to_splats(cloud)
+    assert (splats.scales > 0).all() and np.isfinite(splats.scales).all()
+    assert splats.rotations[1].tolist() == [1, 0, 0, 0]

@@ -1,0 +1,135 @@
+"""The generator from a folder of photographs to an asset, as a worker would run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import pytest
+from captures import write_folder
+from scenes import photographs_of, textured_room
+
+from engines.assets import Splats
+from generators.events import Cancelled, GeneratorError, Note, Preview, Produced, Progress, Request
+from generators.radiance import checkpoint, splats_from_photos
+from generators.radiance.specs import SPECS, SPLATS_FROM_PHOTOS, SplatsFromPhotosParams
+from generators.spec import params_schema
+
+VIEWS = photographs_of(textured_room(2000), 6, width=48, height=40, arc_deg=50)
+PARAMS = SplatsFromPhotosParams(resolution_px=96, iterations=40, splats_max=500, sh_degree=1, hold_out_every=5)
+
+
+@dataclass(frozen=True)
+class Photos:
+    path: Path
+
+
+@dataclass
+class Bench:
+    """A context as the worker offers it, cancelled after some checks when wanted."""
+
+    scratch: Path
+    device: str = "cpu"
+    wants_previews: bool = True
+    checks_left: int = 1_000_000
+
+    def check(self) -> None:
+        self.checks_left -= 1
+        if self.checks_left < 0:
+            raise Cancelled
+
+
+def request(path: Path, params: SplatsFromPhotosParams = PARAMS) -> Request:
+    inputs = cast(Mapping[str, Any], {"photos": Photos(path)})
+    return Request(params=params, seed=5, inputs=inputs)
+
+
+def test_photographs_become_splats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splats_from_photos, "PREVIEW_SECS", 0.0)
+    path = write_folder(tmp_path / "scene", VIEWS)
+    (path / "images" / VIEWS[2].name).unlink()
+    events = list(splats_from_photos.run(request(path), Bench(tmp_path / "scratch")))
+    produced = [event for event in events if isinstance(event, Produced)]
+    assert len(produced) == 1 and events[-1] is produced[0]
+    splats = produced[0].asset
+    assert isinstance(splats, Splats) and 100 < len(splats.positions) <= 500
+    assert splats.sh.shape[1:] == (4, 3) and (splats.scales > 0).all()
+    assert ((splats.opacities >= 0) & (splats.opacities <= 1)).all()
+    np.testing.assert_allclose(np.linalg.norm(splats.rotations, axis=1), 1, atol=1e-5)
+    fractions = [event.fraction for event in events if isinstance(event, Progress)]
+    assert fractions == sorted(fractions) and fractions[-1] <= 1
+    previews = [event.pixels for event in events if isinstance(event, Preview)]
+    assert len(previews) > 3 and previews[-1].dtype == np.uint8 and previews[-1].shape == (40, 48, 3)
+    truth = VIEWS[0].pixels.transpose(1, 2, 0).astype(float)
+    away = [np.abs(preview - truth).mean() for preview in (previews[0], previews[-1])]
+    assert away[1] < away[0]
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert notes[0] == "5 of 6 listed photographs are used. Left out: images/view2.png (the file is missing)"
+    assert any("held-out views" in note and "dB PSNR" in note for note in notes)
+
+
+def test_the_same_request_gives_the_same_splats(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "scene", VIEWS)
+    results = []
+    for turn in range(2):
+        *_, last = splats_from_photos.run(request(path), Bench(tmp_path / str(turn), wants_previews=turn == 0))
+        assert isinstance(last, Produced) and isinstance(last.asset, Splats)
+        results.append(last.asset)
+    assert np.array_equal(results[0].positions, results[1].positions) and np.array_equal(results[0].sh, results[1].sh)
+
+
+def test_a_killed_run_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splats_from_photos, "CHECKPOINT_SECS", 0.0)
+    path = write_folder(tmp_path / "scene", VIEWS)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    whole = list(splats_from_photos.run(request(path), Bench(scratch=_fresh(tmp_path / "other"))))[-1]
+    with pytest.raises(Cancelled):
+        list(splats_from_photos.run(request(path), Bench(scratch, checks_left=20)))
+    assert (scratch / splats_from_photos.CHECKPOINT_NAME).exists()
+    events = list(splats_from_photos.run(request(path), Bench(scratch)))
+    assert any(isinstance(event, Note) and "taken up again at iteration" in event.text for event in events)
+    last = events[-1]
+    assert isinstance(last, Produced) and isinstance(whole, Produced)
+    assert isinstance(last.asset, Splats) and isinstance(whole.asset, Splats)
+    assert np.array_equal(last.asset.positions, whole.asset.positions)
+
+
+def _fresh(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_no_photographs_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(GeneratorError, match="no photographs were given"):
+        list(splats_from_photos.run(Request(params=PARAMS, seed=0), Bench(tmp_path)))
+    with pytest.raises(GeneratorError, match="does not exist"):
+        list(splats_from_photos.run(request(tmp_path / "gone"), Bench(tmp_path)))
+
+
+def test_declaring_it_loads_nothing_heavy() -> None:
+    program = "import sys, generators.radiance.specs; print(' '.join(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "numba", "numpy", "PIL"} & set(loaded)
+
+
+def test_training_on_the_cpu_loads_no_torch() -> None:
+    program = "import sys, generators.radiance.splats_from_photos; print(' '.join(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" not in loaded and "numba" in loaded
+
+
+def test_the_declaration_bounds_its_parameters() -> None:
+    assert SPECS == (SPLATS_FROM_PHOTOS,)
+    schema = params_schema(SPLATS_FROM_PHOTOS)
+    assert set(schema["properties"]) == set(SplatsFromPhotosParams.__struct_fields__)
+    assert all("title" in entry for entry in schema["properties"].values())
+    with pytest.raises(msgspec.ValidationError, match=r"`\$\.sh_degree`"):
+        msgspec.convert({"sh_degree": 4}, SplatsFromPhotosParams)
+    assert checkpoint.VERSION == 1
