@@ -187,7 +187,7 @@ def test_a_running_job_stops_when_asked(tmp_path: Path) -> None:
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             assert isinstance(await place.end_of(job.job_id), JobCancelled)
-            assert time.monotonic() - began < 0.25
+            assert time.monotonic() - began < 0.29, "not even the grace time passed"
             assert pid in place.supervisor.pids(), "a run that stops by itself keeps its worker"
 
     act(story())
@@ -197,15 +197,16 @@ def test_a_deaf_job_is_ended_with_its_worker_and_the_spare_takes_over(tmp_path: 
     async def story() -> None:
         async with working(tmp_path) as place:
             await place.ready(2)
-            job = place.submit(params={"sleep_secs": 30, "deaf": True, "child": True})
-            await place.started(job.job_id)
+            job = place.submit(params={"note": "now", "sleep_secs": 30, "deaf": True, "child": True})
+            await place.until(lambda: place.of(job.job_id, JobNoted))
+            await asyncio.sleep(0.2)
             began = time.monotonic()
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             after = place.submit(seed=5)
             assert isinstance(await place.end_of(job.job_id), JobCancelled)
-            assert 0.25 < time.monotonic() - began < 1.0
+            assert 0.25 < time.monotonic() - began < 2.0
             assert isinstance(await place.end_of(after.job_id), JobFinished)
-            assert time.monotonic() - began < 1.0, "the spare was warm"
+            assert time.monotonic() - began < 2.0, "the spare was warm"
 
     act(story())
 

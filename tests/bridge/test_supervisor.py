@@ -97,7 +97,7 @@ def test_the_spare_takes_over_at_once_and_is_replaced(tmp_path: Path) -> None:
         os.kill(active.worker.process.pid, signal.SIGKILL)
         killed = time.monotonic()
         assert (await ear.ending).outcome == "died"
-        assert supervisor.idle_device() is not None and time.monotonic() - killed < 0.5
+        assert supervisor.idle_device() is not None and time.monotonic() - killed < 1.0
         next_ear, next_active = run(supervisor, tmp_path)
         assert next_active.worker.process.pid in before
         assert (await next_ear.ending).outcome == "finished"
@@ -167,7 +167,7 @@ def test_cancel_is_asked_first_and_forced_after_the_grace_time(tmp_path: Path) -
         await until(ready(supervisor, 2))
         for deaf in (False, True):
             ear, active = run(supervisor, tmp_path, sleep_secs=60, deaf=deaf)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.4)
             began = time.monotonic()
             active.cancel(0.4)
             active.cancel(0.0)
