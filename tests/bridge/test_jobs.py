@@ -179,7 +179,7 @@ def test_a_waiting_job_is_cancelled_at_once(tmp_path: Path) -> None:
 
 def test_a_running_job_stops_when_asked(tmp_path: Path) -> None:
     async def story() -> None:
-        async with working(tmp_path) as place:
+        async with working(tmp_path, workers=fakes.quick_workers(grace_secs=20.0)) as place:
             job = place.submit(params={"sleep_secs": 30})
             await place.started(job.job_id)
             (pid,) = [worker.process.pid for worker in place.supervisor._workers if worker.run]
@@ -187,7 +187,7 @@ def test_a_running_job_stops_when_asked(tmp_path: Path) -> None:
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             assert isinstance(await place.end_of(job.job_id), JobCancelled)
-            assert time.monotonic() - began < 0.29, "not even the grace time passed"
+            assert time.monotonic() - began < 10, "not even the grace time passed"
             assert pid in place.supervisor.pids(), "a run that stops by itself keeps its worker"
 
     act(story())
