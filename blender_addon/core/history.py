@@ -57,7 +57,7 @@ class History:
         past = Past(
             order.generator,
             order.title,
-            order.label,
+            run.title,
             run.assets[0].kind if run.assets else order.kind,
             dict(order.params),
             run.seed,

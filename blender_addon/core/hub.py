@@ -237,21 +237,18 @@ class Hub:
             self.save()
         return more or bool(self._landings)
 
-    def next_placement(self, file: str) -> Placement | None:
-        """Take the next result that belongs into the open file, in the order of arrival."""
+    def next_placement(self, file: str, *, only_wanted: bool = False) -> Placement | None:
+        """Take the next result that belongs into the open file, in the order of arrival.
+
+        `only_wanted` takes those alone that `place_again` was called for.
+        """
         for name in self._ready:
             run, wanted = self.run(name[0]), self._wanted.get(name)
-            if wanted is not None or run.order.file == file:
+            if wanted is not None or (run.order.file == file and not only_wanted):
                 self._ready.remove(name)
                 self._wanted.pop(name, None)
                 return Placement(run.key, self._delivered[name], wanted or run.order.target)
         return None
-
-    def postpone(self, placement: Placement) -> None:
-        """Give a placement back, to be had again."""
-        name = (placement.key, placement.delivered.digest)
-        self._wanted[name] = placement.target
-        self._ready.appendleft(name)
 
     def waiting_elsewhere(self, key: str) -> bool:
         """Whether something of this run waits for its own file to be opened."""
@@ -263,6 +260,13 @@ class Hub:
         run.landed[placement.delivered.digest] = message
         run.misplaced.pop(placement.delivered.digest, None)
         self.changes += 1
+
+    def note(self, key: str, text: str) -> None:
+        """Something the artist should know about a result."""
+        run = self.run(key)
+        if text not in run.notes:
+            run.notes.append(text)
+            self.changes += 1
 
     def not_placed(self, placement: Placement, message: str, remedy: str) -> None:
         """It could not be placed; it stays at hand."""
@@ -300,7 +304,7 @@ class Hub:
                 seed=order.seed,
                 preview_px=PREVIEW_PX,
                 preview_media_type="image/raw",
-                label=order.label[:200],
+                label=(order.label or order.hint)[:200],
             )
         except ScenecastError as error:
             run.fail(error.message, error.remedy)

@@ -46,11 +46,10 @@ class Landing:
             for row, path in zip(said.files, self._paths, strict=True)
         ]
         rows.sort(key=lambda row: row.role in RATHER_FIRST)
-        name = next((one.name for one in run.assets if one.digest == self.digest and one.name), "")
         return Delivered(
             digest=self.digest,
             kind=said.kind,
-            name=asset_name(run, said.name, name, said.kind),
+            name=asset_name(run, self.digest, said.name, said.kind),
             meta=dict(said.meta),
             provenance=dict(said.provenance),
             files=tuple(rows),
@@ -70,11 +69,10 @@ class Landing:
         return str(target)
 
 
-def asset_name(run: Run, asset: str, produced: str, kind: str) -> str:
-    """What the artist will see: the asset's own name, or what was asked for; several of a run stay apart."""
-    name = asset or run.order.label or run.order.title or kind
-    several = len(run.assets) > 1 and produced and produced not in ("result", name)
-    return f"{name} {produced}" if several and produced not in name else name
+def asset_name(run: Run, digest: str, announced: str, kind: str) -> str:
+    """What the artist will see: the asset's own name, or what was asked for."""
+    own = next((made.name for made in run.assets if made.digest == digest and made.name), "")
+    return own or (announced if announced != "result" else "") or run.order.label or run.order.title or kind
 
 
 def sweep(folder: Path, keep: Iterable[str]) -> None:

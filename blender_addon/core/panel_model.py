@@ -146,7 +146,7 @@ def kinds_in_words(kinds: Sequence[str]) -> str:
 
 def job_row(run: Run, *, connected: bool, elsewhere: bool = False) -> JobRow:
     """A run as the list shows it; `elsewhere` when a result of it waits for another .blend to be opened."""
-    title = run.order.label or run.order.title or run.order.generator
+    title = run.title
     kind = run.assets[0].kind if run.assets else run.order.kind
     if run.state == "failed":
         buttons: list[Button] = ["retry", "parameters", "copy_error", "dismiss"]

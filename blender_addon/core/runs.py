@@ -48,7 +48,9 @@ class Order:
     title: str = ""
     """Of the generator, as it was called then."""
     label: str = ""
-    """What the artist calls it: the prompt, or else the title."""
+    """The artist's own words for it; empty when there were none."""
+    hint: str = ""
+    """What to call it until the result has a name."""
     kind: str = ""
     """Of the asset that is expected first."""
     file: str = ""
@@ -84,6 +86,12 @@ class Run:
     """By digest, why an asset could not be placed, and what to do."""
     reused: bool = False
     run_secs: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """What the artist knows it by: the words typed, or else what was made."""
+        made = next((made.name for made in self.assets if made.name), "")
+        return self.order.label or made or self.order.hint or self.order.title or self.order.generator
 
     @property
     def over(self) -> bool:

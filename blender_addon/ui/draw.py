@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draws what `core.panel_model` says; decides nothing and changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from .. import provenance
+from ..core.controls import Control, colour_parts
+from ..core.panel_model import ConnectionRow, JobRow, job_row, port_rows, sentence, wrapped
+from . import inputs, session, thumbnails
+from .properties import KIND_ICONS
+
+BUTTONS = {
+    "cancel": ("scenecast.cancel", "X", "Cancel"),
+    "retry": ("scenecast.again", "FILE_REFRESH", "Retry"),
+    "new_seed": ("scenecast.again_new_seed", "FILE_REFRESH", "New seed"),
+    "parameters": ("scenecast.parameters", "OPTIONS", "Parameters"),
+    "copy_error": ("scenecast.copy_error", "COPYDOWN", "Copy"),
+    "dismiss": ("scenecast.dismiss", "X", "Remove"),
+}
+"""Operator, icon, and text of the buttons of a job; `place` is a menu and drawn by itself."""
+TONE_ICONS = {"good": "CHECKMARK", "busy": "SORTTIME", "bad": "ERROR"}
+
+
+def connection(layout: Any) -> None:
+    """The line about the bridge, and what to do when it is not there."""
+    row = session.connection()
+    if row.tone == "good":
+        line = layout.row()
+        line.active = False
+        line.label(text=row.title, icon="LINKED")
+        return
+    if row.tone == "busy":
+        layout.label(text=row.title, icon="SORTTIME")
+        return
+    _trouble(layout, row)
+
+
+def form(layout: Any, context: Any) -> None:
+    """What to make, with which parameters, and the button."""
+    one, panel = session.current(), context.window_manager.scenecast
+    if not one.form.generator:
+        if one.hub.state.status == "connected":
+            _text(layout, "The bridge has no generators. Install some beside it.", context, icon="INFO")
+        return
+    layout.row(align=True).prop(panel, "kind", text="")
+    _generator(layout, one, context)
+    generator = one.form.row
+    if generator is None or panel.generator != one.form.generator:
+        return  # the rows follow with the next tick
+    column = layout.column()
+    column.enabled = generator.available
+    for port in port_rows(generator.takes):
+        _input(column, panel.inputs.get(port.name), port)
+    _controls(column, one, panel)
+    _seed(column, panel)
+    column.use_property_split, column.use_property_decorate = True, False
+    column.prop(panel, "target", text="Place")
+    _button(layout, one)
+
+
+def jobs(layout: Any, context: Any) -> None:
+    """The list of what was asked for."""
+    one = session.current()
+    if not one.hub.runs:
+        _text(layout, "Nothing yet. What you make appears here and stays at hand.", context)
+        return
+    connected = one.hub.state.status == "connected"
+    for run in one.hub.runs[:12]:
+        row = job_row(run, connected=connected, elsewhere=one.file != run.order.file and
+                      one.hub.waiting_elsewhere(run.key))  # fmt: skip
+        _job(layout.box(), row, context)
+    more = len(one.hub.runs) - 12
+    if more > 0:
+        layout.label(text=f"and {more} more")
+    if any(run.over for run in one.hub.runs):
+        layout.operator("scenecast.clear", text="Clear finished", icon="TRASH")
+
+
+def preferences(layout: Any, settings: Any) -> None:
+    """The page in Blender's preferences."""
+    layout.use_property_split = True
+    layout.prop(settings, "placing")
+    layout.prop(settings, "budget_ms")
+    column = layout.column(heading="This computer")
+    column.prop(settings, "share_disk")
+    layout.separator()
+    layout.prop(settings, "url")
+    column = layout.column()
+    column.active = bool(settings.url)
+    column.prop(settings, "token")
+    column.prop(settings, "fingerprint")
+    row = session.connection()
+    layout.separator()
+    layout.label(text=row.title, icon="LINKED" if row.tone == "good" else TONE_ICONS[row.tone])
+    for text in (row.cause, row.remedy):
+        if text:
+            layout.label(text=text)
+    if row.can_retry:
+        layout.operator("scenecast.reconnect", icon="FILE_REFRESH")
+
+
+def synthetic(layout: Any) -> None:
+    """Everything generated in the open file."""
+    found = provenance.synthetic()
+    if not found:
+        layout.label(text="Nothing in this file was generated with Scenecast.", icon="INFO")
+        return
+    layout.label(text=f"{len(found)} generated datablocks in this file")
+    grid = layout.column(align=True)
+    for item in found[:60]:
+        row = grid.row()
+        row.label(text=item.name, icon=KIND_ICONS.get(item.record.kind, "DOT"))
+        row.label(text=item.record.generator)
+        row.label(text="" if item.record.seed is None else f"seed {item.record.seed}")
+    if len(found) > 60:
+        layout.label(text=f"and {len(found) - 60} more")
+
+
+def _trouble(layout: Any, row: ConnectionRow) -> None:
+    box = layout.box()
+    box.label(text=row.title, icon="UNLINKED")
+    for text in (row.cause, row.remedy):
+        if text:
+            _text(box, text, bpy.context)
+    if row.can_retry:
+        box.operator("scenecast.reconnect", text="Try now", icon="FILE_REFRESH")
+
+
+def _generator(layout: Any, one: session.Session, context: Any) -> None:
+    generator = one.form.row
+    if generator is None:
+        return
+    row = layout.row(align=True)
+    row.menu("SCENECAST_MT_generators", text=generator.title)
+    row.menu("SCENECAST_MT_presets", text="", icon="PRESET")
+    row.menu("SCENECAST_MT_past", text="", icon="RECOVER_LAST")
+    if not generator.available:
+        box = layout.box()
+        box.label(text="Cannot run here", icon="ERROR")
+        _text(box, sentence(generator.reason), context)
+        return
+    note = layout.column(align=True)
+    note.active = False
+    _text(note, generator.promise, context)
+
+
+def _input(layout: Any, row: Any, port: Any) -> None:
+    if row is None:
+        return
+    box = layout.box()
+    line = box.row()
+    line.label(text=port.title + (" (optional)" if port.optional else ""), icon="IMPORT")
+    box.prop(row, "source", text="")
+    if row.source == "object":
+        box.prop_search(row, "object_name", bpy.data, "objects", text="")
+    elif row.source == "collection":
+        box.prop_search(row, "collection_name", bpy.data, "collections", text="")
+    elif row.source == "image":
+        box.prop_search(row, "image_name", bpy.data, "images", text="")
+    elif row.source == "file":
+        box.prop(row, "path", text="")
+    elif row.source in ("result", "watched"):
+        picker = box.operator_menu_enum("scenecast.pick_result" if row.source == "result" else "scenecast.pick_watched",
+                                        "digest", text=row.title or "Choose …")  # fmt: skip
+        picker.port = row.name
+    elif row.source == "active":
+        active = bpy.context.view_layer.objects.active
+        line = box.row()
+        line.active = False
+        line.label(text=active.name if active else "Select an object", icon="OBJECT_DATA")
+
+
+def _controls(layout: Any, one: session.Session, panel: Any) -> None:
+    rows = {row.name: row for row in panel.controls}
+    usual = [control for control in one.form.controls if not control.advanced]
+    finer = [control for control in one.form.controls if control.advanced]
+    column = layout.column()
+    for control in usual:
+        _control(column, control, rows[control.name])
+    if not finer:
+        return
+    used = sum(rows[control.name].used for control in finer if control.nullable)
+    fold = layout.row()
+    fold.alignment = "LEFT"
+    arrow = "DOWNARROW_HLT" if panel.advanced else "RIGHTARROW"
+    fold.prop(panel, "advanced", text=f"More ({used} set)" if used else "More", icon=arrow, emboss=False)
+    if panel.advanced:
+        column = layout.column()
+        for control in finer:
+            _control(column, control, rows[control.name])
+
+
+def _control(layout: Any, control: Control, row: Any) -> None:
+    if control.kind == "text" and not control.nullable:
+        column = layout.column(align=True)
+        column.label(text=control.label)
+        hint = next((text for text in control.suggestions if isinstance(text, str)), "")
+        column.prop(row, "words", text="", placeholder=hint)
+        return
+    line = layout.row(align=True)
+    line.use_property_split, line.use_property_decorate = True, False
+    if control.kind == "colour":
+        _colour(line, control, row)
+    elif control.nullable:
+        heading = layout.row(heading=control.label, align=True)
+        line = heading.row(align=True)
+        line.prop(row, "used", text="")
+        value = line.row(align=True)
+        value.active = row.used
+        value.prop(row, '["value"]', text="", slider=control.slider)
+    elif control.kind in ("text", "json", "seed"):
+        line.prop(row, '["value"]', text=control.label)
+    else:
+        line.prop(row, '["value"]', text=control.label, slider=control.slider)
+
+
+def _colour(line: Any, control: Control, row: Any) -> None:
+    heading = line.row(heading=control.label, align=True)
+    if control.may_be_empty:
+        heading.prop(row, "used", text="")
+    text = row.get("value", "")
+    value = heading.row(align=True)
+    value.active = row.used or not control.may_be_empty
+    if text and colour_parts(text) is None:
+        value.prop(row, '["value"]', text="")
+    else:
+        value.prop(row, "colour", text="")
+
+
+def _seed(layout: Any, panel: Any) -> None:
+    row = layout.row(align=True)
+    row.use_property_split, row.use_property_decorate = True, False
+    row.prop(panel, "seed", text="Seed")
+    row.operator("scenecast.reroll", text="", icon="FILE_REFRESH")
+    row.prop(panel, "seed_fixed", text="", icon="LOCKED" if panel.seed_fixed else "UNLOCKED")
+
+
+def _button(layout: Any, one: session.Session) -> None:
+    hindrances = one.form.hindrances(inputs.chosen())
+    row = layout.row()
+    row.scale_y = 1.5
+    row.enabled = not hindrances
+    row.operator("scenecast.generate", text="Generate", icon="SHADERFX")
+    for text in hindrances[:3] if one.form.row is not None and one.form.row.available else ():
+        layout.label(text=sentence(text), icon="INFO")
+
+
+def _job(box: Any, row: JobRow, context: Any) -> None:
+    split = box.row()
+    picture = split.column()
+    number = thumbnails.icon(row.key)
+    if number:
+        picture.template_icon(icon_value=number, scale=2.6)
+    else:
+        picture.label(text="", icon=KIND_ICONS.get(row.kind, "DOT"))
+    words = split.column(align=True)
+    words.label(text=row.title)
+    if row.fraction is not None:
+        words.progress(factor=row.fraction, text=row.line)
+    else:
+        line = words.row()
+        line.alert = row.tone == "bad"
+        line.label(text=row.line, icon=TONE_ICONS[row.tone])
+    if "cancel" in row.buttons:
+        operator = split.operator("scenecast.cancel", text="", icon="X")
+        operator.key = row.key
+    for text in row.detail:
+        _text(box, text, context)
+    _job_buttons(box, row)
+
+
+def _job_buttons(box: Any, row: JobRow) -> None:
+    named = [button for button in row.buttons if button not in ("cancel", "dismiss")]
+    if not named:
+        return
+    line = box.row(align=True)
+    for button in named:
+        if button == "place":
+            line.operator_menu_enum("scenecast.place", "target", text="Place", icon="PIVOT_CURSOR").key = row.key
+            continue
+        operator, icon, text = BUTTONS[button]
+        wide = button in ("retry", "new_seed", "copy_error")
+        line.operator(operator, text=text if wide else "", icon=icon).key = row.key
+    if "dismiss" in row.buttons:
+        line.operator("scenecast.dismiss", text="", icon="X").key = row.key
+
+
+def _text(layout: Any, text: str, context: Any, *, icon: str = "NONE") -> None:
+    """A sentence in as many lines as the region's width asks for."""
+    column = layout.column(align=True)
+    column.scale_y = 0.85
+    for number, line in enumerate(wrapped(text, columns(context))):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def columns(context: Any) -> int:
+    """Characters that fit into one line of the region."""
+    width = context.region.width if context.region is not None else 280
+    return max(20, int(width / (7.0 * context.preferences.system.ui_scale)) - 6)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the artist picked as inputs becomes something that can be sent."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import Any
+
+from ..capture import (
+    CapturedFile,
+    CaptureError,
+    camera_pictures,
+    collection_glb,
+    image_file,
+    object_glb,
+    viewport_picture,
+)
+from ..core.runs import Source
+from . import rows, session
+
+
+def chosen() -> dict[str, str]:
+    """In words, what each input is; ports with nothing chosen are left out. Looks, but takes nothing."""
+    return {row.name: title for row in rows.state().inputs if (title := title_of(row))}
+
+
+def title_of(row: Any) -> str:
+    """What an input is, in a word or two; empty when nothing is chosen."""
+    fixed = {
+        "active": "Active object", "camera_colour": "Camera view", "camera_depth": "Camera depth",
+        "camera_normal": "Camera normals", "viewport": "Viewport",
+    }  # fmt: skip
+    if row.source in fixed:
+        return fixed[row.source]
+    if row.source in ("result", "watched"):
+        return str(row.title) if row.digest else ""
+    named = {"object": row.object_name, "collection": row.collection_name, "image": row.image_name,
+             "file": os.path.basename(row.path)}  # fmt: skip
+    return str(named.get(row.source, ""))
+
+
+def gather() -> dict[str, Source]:
+    """Take everything that was picked out of the scene. Raises `CaptureError`, then nothing is to be sent."""
+    return {row.name: _source(row) for row in rows.state().inputs if title_of(row)}
+
+
+def _source(row: Any) -> Source:
+    import bpy
+
+    if row.source in ("result", "watched"):
+        return Source(row.title, digest=row.digest)
+    if row.source == "file":
+        path = bpy.path.abspath(row.path)
+        if not os.path.isfile(path):
+            raise CaptureError(f"There is no file {path}", "Pick another one")
+        return Source(os.path.basename(path), path=path)
+    folder = session.current().inputs_folder / uuid.uuid4().hex[:12]
+    file = _captured(row, folder)
+    return Source(file.name or title_of(row), kind=file.kind, path=file.path, media_type=file.media_type)
+
+
+def _captured(row: Any, folder: Any) -> CapturedFile:
+    if row.source in ("active", "object"):
+        return object_glb(folder, row.object_name if row.source == "object" else "")
+    if row.source == "collection":
+        return collection_glb(folder, row.collection_name)
+    if row.source == "image":
+        return image_file(folder, row.image_name)
+    if row.source == "viewport":
+        return viewport_picture(folder)
+    role = row.source.removeprefix("camera_")
+    return camera_pictures(folder, roles=(role,))[0]

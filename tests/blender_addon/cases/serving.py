@@ -1,0 +1,60 @@
+"""A real bridge in a process of its own, started and ended by a case; standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+HERE = Path(__file__).resolve().parents[1]
+ROOT = HERE.parents[1]
+
+
+class Serving:
+    """The bridge of one folder: `start`, `kill`, `start` again finds its ledger as it was left."""
+
+    def __init__(self, python: str, folder: Path, *settings: str) -> None:
+        self._command = [python, str(HERE / "serve_with_fakes.py"), str(folder / "data"), *settings]
+        self._runtime = folder / "runtime"
+        self._runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log = folder / "bridge.log"
+        self._process: subprocess.Popen[str] | None = None
+        os.environ["SCENECAST_RUNTIME_DIR"] = str(self._runtime)
+
+    def start(self) -> str:
+        """Its address, once it answers."""
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise RuntimeError(f"the bridge did not start: {self._log.read_text()[-3000:]}")
+        return str(json.loads(line)["url"])
+
+    def kill(self) -> None:
+        """As a power cut would end it."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """As Ctrl-C would end it."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
+
+    def __enter__(self) -> Serving:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
