@@ -160,8 +160,8 @@ def test_only_the_newest_preview_of_a_job_waits_and_none_follows_its_end(tmp_pat
             await me.say("ping", id=1)
             heard = [await me.hear() for _ in range(3)]
             assert sorted(message["type"] for message in heard) == ["job.finished", "job.preview", "pong"]
-            preview = next(message for message in heard if message["type"] == "job.preview")
-            assert preview["payload"] == bytes([49, 0, 0])
+            newest = next(message for message in heard if message["type"] == "job.preview")
+            assert newest["payload"] == bytes([49, 0, 0])
 
     run(story())
 

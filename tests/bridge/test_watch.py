@@ -3,22 +3,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import wave
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+
+from sounds import sound
 
 from bridge.settings import WatchedFolder
 from bridge.store import Store
 from bridge.watch import Watch
 from engines import neutral
-
-
-def sound(path: Path, value: int = 1, frames: int = 400) -> bytes:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 48_000, frames, "NONE", ""))
-        file.writeframes(bytes([value, 0]) * frames)
-    return path.read_bytes()
 
 
 class Watched:
