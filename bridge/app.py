@@ -79,7 +79,7 @@ class Bridge:
         self.store = Store(
             data / "store", quota_bytes=self.settings.store_quota_bytes or None, fsync=self.settings.fsync
         )
-        self._ledger = Ledger(data / "ledger.db")
+        self._ledger = Ledger(data / "ledger.db", fsync=self.settings.fsync)
         self._supervisor = Supervisor(self.store.root / "spool", self._workers)
         self.jobs = Jobs(
             ledger=self._ledger,

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgpack
 import numpy as np
-from fake_jobs import FakeHouse, FakeJobs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -25,6 +24,7 @@ from bridge.store import Store
 from bridge.uploads import Uploads
 from engines import neutral
 from engines.assets import Sound
+from tests.bridge.fake_jobs import FakeHouse, FakeJobs
 
 TOKEN = "t" * 43
 

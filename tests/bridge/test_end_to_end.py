@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fault_proxy import Fault, fault_proxy
-from served import Client, client
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from bridge import discovery
@@ -28,6 +26,8 @@ from bridge.settings import SettingsError, checked
 from bridge.store import StoreInUse
 from generators.catalog import Catalog
 from tests import fakes
+from tests.bridge.fault_proxy import Fault, fault_proxy
+from tests.bridge.served import Client, client
 
 EVENTS = ("job.queued", "job.started", "job.noted", "job.produced", "job.finished", "job.failed", "job.cancelled")
 OVER = EVENTS[-3:]

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from served import Served
 
 from bridge import discovery
 from bridge.errors import RequestError
 from bridge.exporter import ExportOrder
 from bridge.messages import Deliver
+from tests.bridge.served import Served
 
 
 @contextlib.asynccontextmanager

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from served import TOKEN, Served, client, served
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from bridge.messages import AssetRow, Deliver, JobFinished, JobNoted, JobPreview, JobProduced, JobProgress
+from tests.bridge.served import TOKEN, Served, client, served
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

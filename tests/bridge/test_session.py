@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_jobs import FakeHouse, FakeJobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +51,7 @@ from bridge.session import (
     Stop,
     Take,
 )
+from tests.bridge.fake_jobs import FakeHouse, FakeJobs
 
 DIGEST = "a" * 64
 

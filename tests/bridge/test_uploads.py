@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sounds import sound
 
 from bridge.errors import BadInput, LimitError, RequestError
 from bridge.messages import CHUNK_BYTES, UploadChunk, UploadOffer, UploadState
 from bridge.store import Store
 from bridge.uploads import FORGOTTEN_SECS, UPLOADS_PER_CONNECTION, Uploads
+from tests.bridge.sounds import sound
 
 
 def uploads(root: Path, file_bytes: int = 1 << 24, pending_bytes: int = 1 << 26) -> Uploads:

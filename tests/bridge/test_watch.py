@@ -7,12 +7,11 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from sounds import sound
-
 from bridge.settings import WatchedFolder
 from bridge.store import Store
 from bridge.watch import Watch
 from engines import neutral
+from tests.bridge.sounds import sound
 
 
 class Watched:

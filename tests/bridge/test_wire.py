@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from message_values import messages_of
 
 from bridge import wire
 from bridge.errors import MessageTooLarge, WireError
@@ -26,6 +25,7 @@ from bridge.messages import (
     Ping,
     UploadChunk,
 )
+from tests.bridge.message_values import messages_of
 
 CLIENT = get_args(ClientMessage)
 BRIDGE = get_args(BridgeMessage)

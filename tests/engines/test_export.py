@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from neutral_assets import image, material
 
 from engines.assets import Asset, Clip, Field, Image, Material, Mesh, ScenePlan, Sound, Splats
 from engines.conventions import Host
@@ -24,6 +23,7 @@ from engines.formats.registry import Limits, decoder, format_named
 from engines.hosts import HOSTS, host
 from engines.kinds import ColourSpace, Kind, MapName
 from engines.packing import textures
+from tests.engines.neutral_assets import image, material
 
 FLAT = np.zeros((2, 2, 2), np.float32)
 ASSETS: list[Asset] = [

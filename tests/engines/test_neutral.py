@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from neutral_assets import any_asset, image, material, same
 
 from engines import neutral
 from engines.assets import Asset, Image, Mesh, Sound
@@ -23,6 +22,7 @@ from engines.formats.registry import Limits
 from engines.hosts import host
 from engines.kinds import ColourSpace, Kind
 from engines.manifest import Manifest
+from tests.engines.neutral_assets import any_asset, image, material, same
 
 
 def stored(asset: Asset, folder: Path, provenance: dict[str, Any] | None = None) -> Manifest:

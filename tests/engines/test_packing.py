@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from neutral_assets import material
 
 from engines.assets import Array, Image, Material
 from engines.colour import as_float, srgb_codes
@@ -18,6 +17,7 @@ from engines.errors import UnsuitableAsset
 from engines.hosts import HOSTS, host
 from engines.kinds import ColourSpace, MapName
 from engines.packing import flipped_normals, inverted, textures
+from tests.engines.neutral_assets import material
 
 CHANNELS = {"r": 0, "g": 1, "b": 2, "a": 3}
 DTYPES = [np.uint8, np.uint16, np.float16, np.float32]

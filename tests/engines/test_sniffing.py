@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neutral_assets import image
 
 from engines.assets import Asset, Clip, Sound
 from engines.errors import DamagedFile
@@ -15,6 +14,7 @@ from engines.formats.registry import Limits, decoder
 from engines.hosts import host
 from engines.kinds import Kind
 from engines.sniffing import sniffed
+from tests.engines.neutral_assets import image
 
 CASES: dict[str, Asset] = {
     "png": image(1),

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from neutral_assets import image
 
 from engines.assets import Asset, Clip, Sound
 from engines.errors import EnginesError
 from engines.export import export
 from engines.formats.registry import Limits, decoder, format_named
 from engines.hosts import host
+from tests.engines.neutral_assets import image
 
 LIMITS = Limits(max_pixels=2**20, max_clip_pixels=2**22, max_samples=2**20)
 SOURCES: dict[str, Asset] = {

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import OpenEXR
 import pytest
-from neutral_assets import image, pixels
 
 from engines.assets import Image
 from engines.colour import linear_pixels
@@ -17,6 +16,7 @@ from engines.formats import exr
 from engines.formats.registry import Limits
 from engines.hosts import host
 from engines.kinds import ColourSpace
+from tests.engines.neutral_assets import image, pixels
 
 LIMITS = Limits()
 

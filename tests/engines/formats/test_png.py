@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from neutral_assets import image, pixels
 from PIL import Image as Pillow
 
 from engines.assets import Array, Image
@@ -19,6 +18,7 @@ from engines.formats import png
 from engines.formats.registry import Limits
 from engines.hosts import host
 from engines.kinds import ColourSpace
+from tests.engines.neutral_assets import image, pixels
 
 LIMITS = Limits()
 
