@@ -127,7 +127,7 @@ def _make_all(client: Client, folder: Path, host: str, deadline: float, quiet: b
                 outcome.failed.append((wish.generator, error.message))
             progress.update(task, completed=len(outcome.made))
     late = time.monotonic() >= deadline
-    why = "left out to keep to a minute" if late else "its input could not be made"
+    why = "left out, as the time was up" if late else "its input could not be made"
     outcome.skipped += [(f"{wish.generator} ({wish.title})", why) for wish in wishes]
     return outcome
 
@@ -191,12 +191,12 @@ def _tell(outcome: Outcome, arguments: argparse.Namespace) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("kind", "what", "generator", "secs", "files"):
-        table.add_column(column, no_wrap=column != "files", justify="right" if column == "secs" else "left")
+    for column in ("kind", "what", "generator", "secs", "size"):
+        table.add_column(column, no_wrap=column != "what", justify="right" if column in ("secs", "size") else "left")
     for one in outcome.made:
         total = sum((arguments.out / one.folder / name).stat().st_size for name in one.files)
-        files = f"{len(one.files)}, {size(total)}"
-        table.add_row(one.kind, f"[bold]{escape(one.title)}[/bold]", one.generator, f"{one.secs:.1f}", files)
+        what = f"[bold]{escape(one.title)}[/bold]"
+        table.add_row(one.kind, what, one.generator, f"{one.secs:.1f}", size(total))
     console = out()
     console.print(table)
     for what, why in outcome.skipped:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 STYLE = """
 :root{color-scheme:dark;--ground:#0f1115;--panel:#181b21;--line:#262b34;--ink:#eceef2;--faint:#8a92a0}
 *{box-sizing:border-box}
-body{margin:0;background:radial-gradient(1200px 600px at 20% -10%,#1d222c,var(--ground));color:var(--ink);
+body{margin:0;background:radial-gradient(1200px 600px at 20% -10%,#1d222c,var(--ground)) no-repeat var(--ground);
+color:var(--ink);
 font:15px/1.5 system-ui,"DejaVu Sans",sans-serif;padding:56px clamp(16px,4vw,72px)}
 h1{font-size:34px;margin:0;letter-spacing:-.02em}header p{color:var(--faint);margin:.4em 0 2.4em;max-width:60ch}
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:26px}
@@ -68,13 +69,14 @@ def _card(one: Made) -> str:
     accent = "#{:02x}{:02x}{:02x}".format(*ACCENTS.get(one.kind, FAINT))
     links = "".join(f'<li><a href="{_link(one, name)}">{html.escape(name)}</a></li>' for name in one.files)
     params = html.escape(json.dumps(one.params, ensure_ascii=False, indent=1)[1:-1].strip().replace("\n ", "\n"))
+    count = f"{len(one.files)} file" + ("s" if len(one.files) != 1 else "")
     notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in one.notes)
     return f"""<article style="--accent:{accent}"><figure>{_figure(one)}</figure><div class="text">
 <h2>{html.escape(one.title)}</h2>
 <p class="meta"><span class="dot"></span>{one.kind} · {html.escape(one.generator)}
 <span class="secs">{one.secs:.1f} s</span></p>{notes}
 <details><summary>parameters, seed {one.seed}</summary><code style="white-space:pre-wrap">{params}</code></details>
-<details><summary>{len(one.files)} files</summary><ul>{links}</ul></details></div></article>"""
+<details><summary>{count}</summary><ul>{links}</ul></details></div></article>"""
 
 
 def _figure(one: Made) -> str:
