@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
-from generators.radiance.rasterizer.kernels import inlined, kernel, parallel_kernel, prange
+from generators.radiance.rasterizer.kernels import exact, kernel, parallel_kernel, prange
 
 TILE = 16
 """Side of a tile in pixels."""
@@ -45,7 +45,7 @@ def pack(xy: FloatArray, conic: FloatArray, opacity: FloatArray, extent: FloatAr
         packed[i, 7] = extent[i, 1] + SLACK if visible else -ONE
 
 
-@inlined
+@exact
 def tile_box(s: FloatArray, tiles_x: int, tiles_y: int) -> Any:
     """First and one-past-last tile in x and y that the bounding box of a packed splat meets."""
     side = np.float32(TILE)
@@ -56,9 +56,12 @@ def tile_box(s: FloatArray, tiles_x: int, tiles_y: int) -> Any:
     return x0, x1, y0, y1
 
 
-@inlined
+@exact
 def touches(s: FloatArray, tile_x: int, tile_y: int) -> bool:
-    """Whether opacity reaches 1/255 anywhere between the outermost pixel centres of a tile."""
+    """Whether opacity reaches 1/255 anywhere between the outermost pixel centres of a tile.
+
+    Counting and listing both ask, and must never disagree, or memory is overrun: hence `exact`.
+    """
     left = np.float32(tile_x * TILE) + HALF - s[0]
     top = np.float32(tile_y * TILE) + HALF - s[1]
     right, bottom = left + np.float32(TILE - 1), top + np.float32(TILE - 1)
