@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a camera sees, as colour, depth and normal pictures, by one quick render of a copy of the scene."""
+"""What a camera sees, as colour, depth and normal pictures, by one quick render."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def camera_pictures(
         raise CaptureError("Blender is rendering", "Wait until it is done")
     where = Path(folder)
     where.mkdir(parents=True, exist_ok=True)
-    with _scene_copy(camera, size_px, samples) as scene, tempfile.TemporaryDirectory() as scratch:
+    with _set_for_capture(camera, size_px, samples) as scene, tempfile.TemporaryDirectory() as scratch:
         passes = _rendered(scene, Path(scratch))
         if "colour" in roles:
             _save_shown(scene, where / "colour.png")
@@ -64,27 +64,46 @@ def camera_pictures(
 
 
 @contextmanager
-def _scene_copy(camera: Any, size_px: int, samples: int) -> Iterator[Any]:
-    """The scene under other render settings, sharing every object; gone afterwards."""
-    scene = bpy.context.scene.copy()
+def _set_for_capture(camera: Any, size_px: int, samples: int) -> Iterator[Any]:
+    """The scene under other render settings, all of which come back.
+
+    A copy of the scene would be simpler, but Blender 4.2 then counts a user too many on every object of it.
+    """
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    render, kept = scene.render, []
+
+    def change(thing: Any, attribute: str, value: Any) -> None:
+        kept.append((thing, attribute, getattr(thing, attribute)))
+        setattr(thing, attribute, value)
+
+    output = _kept_output(render.image_settings)
+    scale = size_px / max(render.resolution_x, render.resolution_y)
     try:
-        layer_name = bpy.context.view_layer.name
-        for layer in [layer for layer in scene.view_layers if layer.name != layer_name]:
-            scene.view_layers.remove(layer)
-        scene.view_layers[0].use_pass_z = scene.view_layers[0].use_pass_normal = True
-        scene.camera = camera
-        render = scene.render
-        render.engine = "CYCLES"
-        scene.cycles.samples, scene.cycles.use_adaptive_sampling = samples, False
-        scene.cycles.use_denoising = False
-        render.use_compositing = render.use_sequencer = render.use_border = render.use_multiview = False
-        scale = size_px / max(render.resolution_x, render.resolution_y)
-        render.resolution_x = max(16, round(render.resolution_x * scale))
-        render.resolution_y = max(16, round(render.resolution_y * scale))
-        render.resolution_percentage = 100
+        change(scene, "camera", camera)
+        change(render, "engine", "CYCLES")
+        change(scene.cycles, "samples", samples)
+        for off in ("use_denoising", "use_adaptive_sampling"):
+            change(scene.cycles, off, False)
+        for off in ("use_compositing", "use_sequencer", "use_border", "use_multiview", "use_file_extension"):
+            change(render, off, False)
+        change(layer, "use_pass_z", True)
+        change(layer, "use_pass_normal", True)
+        change(render, "resolution_percentage", 100)
+        change(render, "filepath", render.filepath)
+        for side in ("resolution_x", "resolution_y"):
+            change(render, side, max(16, round(getattr(render, side) * scale)))
         yield scene
     finally:
-        bpy.data.scenes.remove(scene)
+        for name, value in output:
+            setattr(render.image_settings, name, value)
+        for thing, attribute, value in reversed(kept):
+            setattr(thing, attribute, value)
+
+
+def _kept_output(settings: Any) -> list[tuple[str, Any]]:
+    """How pictures are written, in the order in which it can be set again: each choice depends on those before."""
+    names = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave")
+    return [(name, getattr(settings, name)) for name in names if hasattr(settings, name)]
 
 
 def _rendered(scene: Any, folder: Path) -> dict[str, Any]:
@@ -95,10 +114,9 @@ def _rendered(scene: Any, folder: Path) -> dict[str, Any]:
     settings.color_depth, settings.exr_codec = "32", "NONE"
     if hasattr(settings, "use_exr_interleave"):  # 5.0 writes a part for every pass unless told not to
         settings.use_exr_interleave = True
-    scene.render.use_file_extension = False
     scene.render.filepath = str(folder / "passes.exr")
     try:
-        bpy.ops.render.render(scene=scene.name, write_still=True)
+        bpy.ops.render.render(scene=scene.name, layer=bpy.context.view_layer.name, write_still=True)
         return dict(read_channels(folder / "passes.exr"))
     except (RuntimeError, ValueError, OSError) as error:
         raise CaptureError(f"The camera's view could not be rendered: {error}") from error

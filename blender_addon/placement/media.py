@@ -48,6 +48,12 @@ def keep(delivered: Delivered) -> list[str]:
     return kept
 
 
+def need_sound() -> None:
+    """Raise `PlacementError` where Blender was built without sound, as some of its Python modules are."""
+    if not bpy.app.build_options.audaspace:
+        raise PlacementError("This Blender was built without sound", "Use one from blender.org")
+
+
 def forget(paths: list[str]) -> None:
     """Delete copies that turned out to be of no use, so that a later, whole delivery is copied anew."""
     for path in paths:

@@ -89,6 +89,7 @@ def position_key(location_m: tuple[float, float, float]) -> str:
 
 def show(item: Any) -> None:
     """Select one new object alone and make it active, as Blender does with what it adds."""
+    bpy.context.view_layer.update()  # until then the view layer does not know of it
     for other in bpy.context.view_layer.objects:
         if other.select_get():
             other.select_set(False)

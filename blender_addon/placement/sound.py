@@ -17,6 +17,7 @@ def place(delivered: Delivered, target: Target) -> Placed:
     """Add the strip or the speaker, or find it; the sound is packed into the file. Raises `PlacementError`."""
     if target.kind == "sequencer":
         return strips.place(delivered, target)
+    media.need_sound()
     location = places.cursor_or(target.location_m)
     key = f"at {places.position_key(location)}"
     item = provenance.matching(bpy.context.scene.objects, delivered, "object", key)

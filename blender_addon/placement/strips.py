@@ -18,13 +18,21 @@ _CHANNELS = 128
 def place(delivered: Delivered, target: Target) -> Placed:
     """Add the strip, or find it where it was added before. Raises `PlacementError`."""
     scene = _sequencer_scene(target)
+    if delivered.kind == "sound":
+        media.need_sound()
+    made_editor = scene.sequence_editor is None
     editor = scene.sequence_editor or scene.sequence_editor_create()
     frame = scene.frame_current if target.frame is None else target.frame
     key = f"from frame {frame} of {scene.name}"
     strip = provenance.matching(provenance.all_strips(editor), delivered, "strip", key)
     changed = strip is None
     if strip is None:
-        strip = _added(editor, delivered, frame)
+        try:
+            strip = _added(editor, delivered, frame)
+        except BaseException:
+            if made_editor:
+                scene.sequence_editor_clear()
+            raise
         provenance.write(strip, delivered, "strip", key)
         for other in provenance.all_strips(editor):
             other.select = other == strip

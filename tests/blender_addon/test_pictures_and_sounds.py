@@ -48,7 +48,7 @@ def test_a_clip_plays_and_is_saved_along(
     seen = blender.run("picture_cases:clip", tmp_path, clip=files, frames=FRAMES)
     assert seen["placed"] == ["active_slot", True, []]
     assert seen["again"] is False
-    assert seen["image"] == ["MOVIE" if form == "mp4" else "SEQUENCE", [32, 32], "sRGB"]
+    assert seen["image"] == ["MOVIE" if form == "mp4" else "SEQUENCE", "sRGB"]
     assert seen["user"] == [FRAMES, True, True, 1]
     for frame in (1, FRAMES, FRAMES + 1):
         number = (frame - 1) % FRAMES
@@ -63,7 +63,11 @@ def test_a_clip_plays_and_is_saved_along(
     beside = str(tmp_path / "project" / "scenecast_media")
     assert len(seen["moved"]) == 4 and all(path.startswith(beside) for path in seen["moved"])
     assert len(list(Path(beside).rglob("*.*"))) == (1 if form == "mp4" else FRAMES)
-    assert seen["still_plays"] == [[32, 32]]
+    # At the last frame the sequencer shows the upper strip, which begins there with the clip's first picture.
+    strip = patch(picture(seen["sequencer"]) * 255, 0.5, 0.75).mean()
+    assert strip == pytest.approx(40, abs=7)
+    last = patch(picture(seen["still_plays"]) * 255, 0.5, 0.75).mean()
+    assert last == pytest.approx(40 + 30 * (FRAMES - 1), abs=7)
     assert seen["after_reload"] is False
 
 
@@ -71,6 +75,10 @@ def test_a_sound_is_heard_from_the_playhead(blender: Blender, tmp_path: Path) ->
     wave = np.sin(np.arange(24_000) / 20)[:, None].astype(np.float32) * 0.5
     files = delivered(Sound(wave, 48_000, name="Ping"), tmp_path / "files")
     seen = blender.run("picture_cases:sound", tmp_path, sound=files)
+    if "refused" in seen:  # the Python module of 4.2 was built without sound
+        assert blender.version == "4.2"
+        assert all("built without sound" in said for said in seen["refused"])
+        return
     assert seen["strip"] == ["sequencer", True, False]
     assert seen["strips"] == [["SOUND", 12, 1, True]]
     assert seen["undone"] == 0 and seen["redone"] == 1

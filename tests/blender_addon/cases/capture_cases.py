@@ -24,6 +24,24 @@ def refused(act: Any) -> str:
     raise AssertionError("it was not refused")
 
 
+def render_settings() -> dict[str, str]:
+    """Every setting of the scene's render, its Cycles, its output, its view layer and its camera."""
+    scene = bpy.context.scene
+    held = {
+        "": scene.render,
+        "cycles": scene.cycles,
+        "image": scene.render.image_settings,
+        "layer": bpy.context.view_layer,
+    }
+    values = {
+        f"{name}.{row.identifier}": repr(getattr(thing, row.identifier))
+        for name, thing in held.items()
+        for row in thing.bl_rna.properties
+        if row.type not in ("POINTER", "COLLECTION")
+    }
+    return {**values, "camera": scene.camera.name}
+
+
 def everything(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     """The letter F seen and exported; nothing in the file changes by it."""
     name = place(stage.delivery(inputs, "mesh")).datablocks[0][1]
@@ -41,13 +59,14 @@ def everything(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     bpy.context.view_layer.update()
     empty = bpy.data.objects.new("Empty", None)
     scene.collection.objects.link(empty)
-    before = stage.state()
+    before, settings = stage.state(), render_settings()
     taken = capture.camera_pictures(folder / "camera", size_px=160, samples=8)
     seen["camera"] = [asdict(one) for one in taken]
     seen["engine"] = [scene.render.engine, scene.render.resolution_x, len(bpy.data.scenes)]
     seen["object"] = asdict(capture.object_glb(folder / "glb", name))
     seen["stays"] = [bpy.data.objects[name].location[:], bpy.data.objects[name].select_get()]
-    seen["untouched"] = stage.state() == before
+    seen["changed"] = stage.difference(before, stage.state())
+    seen["settings"] = render_settings() == settings
     collection = bpy.data.collections.new("Set")
     scene.collection.children.link(collection)
     collection.objects.link(bpy.data.objects[name])

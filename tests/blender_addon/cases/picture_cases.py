@@ -76,7 +76,7 @@ def clip(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     first = place(result)
     seen: dict[str, Any] = {"placed": [first.target, first.changed, first.notes], "again": place(result).changed}
     image = bpy.data.images[first.datablocks[1][1]]
-    seen["image"] = [image.source, image.size[:], image.colorspace_settings.name]
+    seen["image"] = [image.source, image.colorspace_settings.name]
     user = next(n for n in bpy.data.materials[0].node_tree.nodes if n.type == "TEX_IMAGE").image_user
     seen["user"] = [user.frame_duration, user.use_auto_refresh, user.use_cyclic, user.frame_start]
     count = len(result.files) if len(result.files) > 1 else int(inputs["frames"])
@@ -96,12 +96,16 @@ def clip(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     seen["strips"] = sorted([s.frame_final_start, s.frame_final_duration, s.channel] for s in strips())
     seen["more_strips"] = [second.changed, third.changed]
     media.register()
-    stage.reload(folder / "project" / "scene.blend") if (folder / "project").mkdir() is None else None
+    (folder / "project").mkdir()
+    stage.reload(folder / "project" / "scene.blend")
     seen["moved"] = [
         bpy.path.abspath(thing.filepath if hasattr(thing, "filepath") else thing.directory)
         for thing in [*[i for i in bpy.data.images if i.source in ("MOVIE", "SEQUENCE")], *strips()]
     ]
-    seen["still_plays"] = [image.size[:] for image in bpy.data.images if image.source in ("MOVIE", "SEQUENCE")]
+    bpy.context.scene.frame_set(count)
+    seen["sequencer"] = stage.render(folder / "sequencer.png", size_px=64, samples=4)
+    bpy.context.scene.render.use_sequencer = False
+    seen["still_plays"] = stage.render(folder / "still.png", size_px=64, samples=4)
     seen["after_reload"] = place(result, Target("active_slot", object_name="Wall")).changed
     media.unregister()
     return seen
@@ -114,6 +118,9 @@ def sound(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     scene.frame_set(12)
     scene.cursor.location = (1, 2, 3)
     bpy.ops.ed.undo_push(message="before")
+    if not bpy.app.build_options.audaspace:
+        both = (Target("sequencer"), Target("speaker"))
+        return {"refused": [stage.refusal(lambda target=target: place(result, target)) for target in both]}
     first = place(result)
     seen: dict[str, Any] = {"strip": [first.target, first.changed, place(result).changed]}
     seen["strips"] = [[s.type, s.frame_final_start, s.channel, s.sound.packed_file is not None] for s in strips()]

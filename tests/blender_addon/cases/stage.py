@@ -30,11 +30,23 @@ def refusal(act: Any) -> str:
 def state() -> str:
     """Names and users of everything that placing could touch, as text: equal before and after what changes nothing."""
     rows = [
-        (row.identifier, sorted((block.name_full, block.users) for block in getattr(bpy.data, row.identifier)))
+        (
+            row.identifier,
+            sorted(
+                (block.name_full, block.users)
+                for block in getattr(bpy.data, row.identifier)
+                if getattr(block, "type", "") != "RENDER_RESULT"
+            ),
+        )
         for row in bpy.data.bl_rna.properties
         if row.type == "COLLECTION" and row.identifier not in ("screens", "workspaces", "window_managers", "brushes")
     ]
     return json.dumps(rows)
+
+
+def difference(before: str, after: str) -> list[Any]:
+    """Collections of which something came, went or changed its number of users."""
+    return [[old, new] for old, new in zip(json.loads(before), json.loads(after), strict=True) if old != new]
 
 
 def camera(centre: tuple[float, float, float], width_m: float, towards: tuple[float, float, float] = (0, 1, 0)) -> None:
