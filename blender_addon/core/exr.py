@@ -27,10 +27,10 @@ def read_channels(path: str | Path) -> dict[str, FloatArray]:
     data = Path(path).read_bytes()
     if data[:4] != _MAGIC:
         raise ValueError("it is no OpenEXR file")
-    (version,) = struct.unpack_from("<I", data, 4)
-    if version & _TILED_OR_PARTS:
-        raise ValueError("it is tiled or in parts")
     try:
+        (version,) = struct.unpack_from("<I", data, 4)
+        if version & _TILED_OR_PARTS:
+            raise ValueError("it is tiled or in parts")
         attributes, offset = _attributes(data, 8)
         if attributes["compression"] != b"\x00":
             raise ValueError("it is compressed")

@@ -32,7 +32,7 @@ def place(delivered: Delivered, target: Target) -> Placed:
     if material is None:
         surface = _surface(delivered, item)
         material = _made(delivered, surface)
-        if surface.boxed:
+        if surface.boxed and item is not None:
             notes = (f"{item.name} has no UV map: the texture is projected along its axes. Unwrap it for true relief.",)
         if target.mark_asset:
             _mark(material, delivered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from deliveries import delivered
 from hypothesis import given
 from hypothesis import strategies as st
 from looking import picture
+from numpy.typing import NDArray
 from PIL import Image
 
 from blender_addon.core.png import png_bytes
@@ -67,7 +69,9 @@ def test_the_scene_is_seen_and_exported_untouched(blender: Blender, tmp_path: Pa
     st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.sampled_from([np.uint8, np.uint16]), st.integers(0, 99)
 )
 def test_png_says_what_it_was_given(height: int, width: int, channels: int, dtype: type, seed: int) -> None:
-    pixels = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (height, width, channels)).astype(dtype)
+    pixels: NDArray[Any] = (
+        np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (height, width, channels)).astype(dtype)
+    )
     with Image.open(io.BytesIO(png_bytes(pixels))) as image:
         assert image.size == (width, height)
         if dtype is np.uint8 or channels == 1:  # Pillow reads 16 bits of one channel only

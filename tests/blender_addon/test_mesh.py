@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from blenders import Blender
 from deliveries import delivered
 from looking import patch, picture
 
-from engines.assets import Clip, Mesh, Sound
+from engines.assets import Asset, Clip, Mesh, Sound
 from engines.asymmetric import asymmetric_image, asymmetric_material, asymmetric_mesh, asymmetric_splats, findings
 from engines.hosts import host
 from engines.transforms import NEUTRAL, frame_of, move_mesh
@@ -64,7 +65,7 @@ def test_it_takes_the_place_of_another(blender: Blender, tmp_path: Path) -> None
 def deliveries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("deliveries")
     frames = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
-    assets = {
+    assets: dict[str, Asset] = {
         "mesh": asymmetric_mesh(),
         "splats": asymmetric_splats(),
         "material": asymmetric_material(32),
@@ -78,7 +79,7 @@ def deliveries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_what_cannot_be_placed_leaves_nothing_behind(
     blender: Blender, deliveries: dict[str, str], tmp_path: Path
 ) -> None:
-    seen = blender.run("mesh_cases:broken", tmp_path, **deliveries)
+    seen = blender.run("mesh_cases:broken", tmp_path, **dict[str, Any](deliveries))
     for name in ("mesh", "splats", "material", "image"):
         assert "cannot be read" in seen[f"gone {name}"]
     for name in deliveries:

@@ -18,8 +18,14 @@ from engines.transforms import frame_of, move_splats
 
 
 def first(splats: Splats, count: int) -> Splats:
-    parts = (splats.positions, splats.rotations, splats.scales, splats.opacities, splats.sh)
-    return Splats(*(part[:count] for part in parts), name=NAME)
+    return Splats(
+        positions=splats.positions[:count],
+        rotations=splats.rotations[:count],
+        scales=splats.scales[:count],
+        opacities=splats.opacities[:count],
+        sh=splats.sh[:count],
+        name=NAME,
+    )
 
 
 def test_a_cloud_keeps_its_values_its_place_and_its_looks(blender: Blender, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def wired(material: Any) -> dict[str, Any]:
             while link is not None:
                 path.append(f"{link.to_node.type}.{link.to_socket.name}")
                 link = next((link for socket in link.to_node.outputs for link in socket.links), None)
-            found[provenance.read(node.image).role] = {
+            found[stage.record(node.image).role] = {
                 "path": path,
                 "space": node.image.colorspace_settings.name,
                 "packed": node.image.packed_file is not None,
@@ -90,7 +90,7 @@ def tree(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     with bpy.data.libraries.load(str(folder / "scene.blend"), assets_only=True) as (held, wanted):
         wanted.materials = held.materials
-    record = provenance.read(bpy.data.materials[0])
+    record = stage.record(bpy.data.materials[0])
     seen["appended"] = [record.digest, record.job_id, record.generator, record.seed, record.params, record.time]
     seen["synthetic"] = sorted({(one.collection, one.record.role) for one in provenance.synthetic()})
     return seen

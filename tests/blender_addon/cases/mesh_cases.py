@@ -9,7 +9,6 @@ import bpy
 import numpy as np
 import stage
 
-from blender_addon import provenance
 from blender_addon.placement import Target, place
 
 
@@ -106,7 +105,7 @@ def replace(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         "vertices": len(item.data.vertices),
         "again": place(result, Target("replace_selected")).changed,
         "materials": sorted(material.name for material in bpy.data.materials),
-        "record": provenance.read(item).target,
+        "record": stage.record(item).target,
     }
     bpy.ops.ed.undo()
     seen["undone"] = len(bpy.data.objects["Hero"].data.vertices)

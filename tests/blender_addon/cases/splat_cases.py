@@ -9,7 +9,6 @@ import bpy
 import numpy as np
 import stage
 
-from blender_addon import provenance
 from blender_addon.placement import Target, place
 
 WIDTHS = {"FLOAT": ("value", 1), "FLOAT_VECTOR": ("vector", 3), "FLOAT_COLOR": ("color", 4), "QUATERNION": ("value", 4)}
@@ -18,7 +17,7 @@ WIDTHS = {"FLOAT": ("value", 1), "FLOAT_VECTOR": ("vector", 3), "FLOAT_COLOR": (
 def save_arrays(mesh: Any, path: Path) -> None:
     positions = np.empty(len(mesh.vertices) * 3, np.float32)
     mesh.vertices.foreach_get("co", positions)
-    arrays = {"position": positions.reshape(-1, 3)}
+    arrays: dict[str, Any] = {"position": positions.reshape(-1, 3)}
     for attribute in mesh.attributes:
         if attribute.name != "position" and not attribute.name.startswith("."):
             field, width = WIDTHS[attribute.data_type]
@@ -49,7 +48,7 @@ def cloud(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     item = bpy.data.objects[name]
     seen["grown"] = [grown.changed, grown.datablocks[0][1] == name, len(bpy.data.objects), len(bpy.data.meshes)]
     seen["kept"] = [item.location[:], item.modifiers[0].name, len(item.modifiers)]
-    seen["records"] = [provenance.read(item).digest == late.digest, provenance.read(item.data).digest == late.digest]
+    seen["records"] = [stage.record(item).digest == late.digest, stage.record(item.data).digest == late.digest]
     save_arrays(item.data, folder / "cloud.npz")
     bpy.ops.ed.undo()
     seen["undone"] = len(bpy.data.objects[name].data.vertices)

@@ -10,12 +10,21 @@ from typing import Any
 import bpy
 import mathutils
 
+from blender_addon import provenance
 from blender_addon.core.delivered import Delivered
 from blender_addon.core.targets import PlacementError
 
 
 def delivery(inputs: dict[str, Any], name: str) -> Delivered:
     return Delivered.from_json(inputs[name])
+
+
+def record(thing: Any) -> provenance.Record:
+    """What is kept about how it was made; fails when nothing is."""
+    kept = provenance.read(thing)
+    if kept is None:
+        raise AssertionError(f"nothing is kept about {thing}")
+    return kept
 
 
 def refusal(act: Any) -> str:
