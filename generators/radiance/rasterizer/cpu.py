@@ -12,17 +12,7 @@ from generators.radiance.parameters import Parameters
 from generators.radiance.rasterizer import Projection, Raster, RasterGradients, Rules
 from generators.radiance.rasterizer.compositing import MOMENTS, composite, composite_backward, geometry_gradient
 from generators.radiance.rasterizer.projection import project_all, project_all_backward
-from generators.radiance.rasterizer.tiles import (
-    PACKED,
-    TILE,
-    Ints,
-    count_tiles,
-    fill_tiles,
-    front_to_back,
-    list_tiles,
-    pack,
-    sum_slots,
-)
+from generators.radiance.rasterizer.tiles import PACKED, TILE, Ints, pack, sum_slots, tile_lists
 
 MARGIN = 0.3
 """Linearisation points are held this many pictures outside the frame (gsplat's value)."""
@@ -96,14 +86,7 @@ class NumbaBackend:
         tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
         packed = np.empty((count, PACKED), np.float32)
         pack(projection.xy, projection.conic, projection.opacity, projection.extent, packed)
-        counts = np.empty(count, np.int32)
-        count_tiles(packed, tiles_x, tiles_y, counts)
-        firsts = np.zeros(count + 1, np.int32)
-        np.cumsum(counts, out=firsts[1:])
-        tile_of = np.empty(firsts[-1], np.int32)
-        list_tiles(packed, firsts, tiles_x, tiles_y, tile_of)
-        order = front_to_back(projection.depth, counts)
-        starts, members, slots = fill_tiles(order, firsts, tile_of, tiles_x * tiles_y)
+        starts, members, slots, firsts = tile_lists(packed, projection.depth, tiles_x, tiles_y)
         image = np.empty((channels, height, width), np.float32)
         transmittance = np.empty((height, width), np.float32)
         ends = np.empty(tiles_x * tiles_y, np.int32)

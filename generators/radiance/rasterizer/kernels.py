@@ -41,11 +41,6 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], compiled)
 
 
-def exact(function: Callable[P, R]) -> Callable[P, R]:
-    """Like `inlined`, but strict: two kernels that ask the same question get the same answer to the last bit."""
-    return cast(Callable[P, R], numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))
-
-
 def parallel_kernel(function: Callable[..., R]) -> Callable[..., R]:
     """Compile a function whose `prange` loops use all threads; called from Python only."""
     compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLAGS, parallel=True)(function)

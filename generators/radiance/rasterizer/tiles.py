@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
-from generators.radiance.rasterizer.kernels import exact, kernel, parallel_kernel, prange
+from generators.radiance.rasterizer.kernels import inlined, kernel, parallel_kernel, prange
 
 TILE = 16
 """Side of a tile in pixels."""
@@ -45,7 +45,7 @@ def pack(xy: FloatArray, conic: FloatArray, opacity: FloatArray, extent: FloatAr
         packed[i, 7] = extent[i, 1] + SLACK if visible else -ONE
 
 
-@exact
+@inlined
 def tile_box(s: FloatArray, tiles_x: int, tiles_y: int) -> Any:
     """First and one-past-last tile in x and y that the bounding box of a packed splat meets."""
     side = np.float32(TILE)
@@ -56,12 +56,9 @@ def tile_box(s: FloatArray, tiles_x: int, tiles_y: int) -> Any:
     return x0, x1, y0, y1
 
 
-@exact
+@inlined
 def touches(s: FloatArray, tile_x: int, tile_y: int) -> bool:
-    """Whether opacity reaches 1/255 anywhere between the outermost pixel centres of a tile.
-
-    Counting and listing both ask, and must never disagree, or memory is overrun: hence `exact`.
-    """
+    """Whether opacity reaches 1/255 anywhere between the outermost pixel centres of a tile."""
     left = np.float32(tile_x * TILE) + HALF - s[0]
     top = np.float32(tile_y * TILE) + HALF - s[1]
     right, bottom = left + np.float32(TILE - 1), top + np.float32(TILE - 1)
@@ -83,32 +80,34 @@ def touches(s: FloatArray, tile_x: int, tile_y: int) -> bool:
 
 
 @parallel_kernel
-def count_tiles(packed: FloatArray, tiles_x: int, tiles_y: int, counts: Ints) -> None:
-    """Fill `counts` [N] with the number of tiles that each splat touches."""
+def find_boxes(packed: FloatArray, tiles_x: int, tiles_y: int, boxes: Ints, sizes: NDArray[np.int64]) -> None:
+    """Fill `boxes` [N, 4] with each splat's tile box x0, x1, y0, y1 and `sizes` [N] with the number of tiles in it."""
     for i in prange(len(packed)):
-        counts[i] = 0
+        sizes[i] = 0
         if packed[i, 6] > ZERO:
             x0, x1, y0, y1 = tile_box(packed[i], tiles_x, tiles_y)
-            found = 0
-            for tile_y in range(y0, y1):
-                for tile_x in range(x0, x1):
-                    if touches(packed[i], tile_x, tile_y):
-                        found += 1
-            counts[i] = found
+            boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = x0, x1, y0, y1
+            sizes[i] = max(x1 - x0, 0) * max(y1 - y0, 0)
 
 
 @parallel_kernel
-def list_tiles(packed: FloatArray, firsts: Ints, tiles_x: int, tiles_y: int, tile_of: Ints) -> None:
-    """Fill `tile_of` [M]: for each splat, from its first slot on, the tiles that it touches."""
+def list_tiles(
+    packed: FloatArray, boxes: Ints, places: NDArray[np.int64], tiles_x: int, tile_of: Ints, counts: Ints
+) -> None:
+    """From `places[i]` on, fill `tile_of` with the tiles of splat i's box that it touches, and `counts` [N].
+
+    Every question is asked once only: two compiled copies of one test may round differently at a tile's very
+    edge, and a list that is longer than it was counted overruns memory.
+    """
     for i in prange(len(packed)):
-        slot = firsts[i]
-        if slot < firsts[i + 1]:
-            x0, x1, y0, y1 = tile_box(packed[i], tiles_x, tiles_y)
-            for tile_y in range(y0, y1):
-                for tile_x in range(x0, x1):
+        count = 0
+        if places[i] < places[i + 1]:
+            for tile_y in range(boxes[i, 2], boxes[i, 3]):
+                for tile_x in range(boxes[i, 0], boxes[i, 1]):
                     if touches(packed[i], tile_x, tile_y):
-                        tile_of[slot] = tile_y * tiles_x + tile_x
-                        slot += 1
+                        tile_of[places[i] + count] = tile_y * tiles_x + tile_x
+                        count += 1
+        counts[i] = count
 
 
 @kernel
@@ -142,21 +141,40 @@ def front_to_back(depth: FloatArray, counts: Ints) -> Ints:
 
 
 @kernel
-def fill_tiles(order: Ints, firsts: Ints, tile_of: Ints, tiles: int) -> tuple[Ints, Ints, Ints]:
-    """Lists by tile: `starts` [tiles + 1], `members` [M] front to back, and the `slots` [M] of those pairs."""
+def fill_tiles(
+    order: Ints, places: NDArray[np.int64], tile_of: Ints, counts: Ints, tiles: int
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """Lists by tile: `starts` [tiles + 1], `members` [M] front to back, their `slots` [M], and `firsts` [N + 1]."""
+    firsts = np.empty(len(counts) + 1, np.int32)
+    firsts[0] = 0
     starts = np.zeros(tiles + 1, np.int32)
-    for tile in tile_of:
-        starts[tile + 1] += 1
+    for i in range(len(counts)):
+        firsts[i + 1] = firsts[i] + counts[i]
+        for k in range(counts[i]):
+            starts[tile_of[places[i] + k] + 1] += 1
     for tile in range(tiles):
         starts[tile + 1] += starts[tile]
-    places = starts.copy()
-    members, slots = np.empty(len(tile_of), np.int32), np.empty(len(tile_of), np.int32)
+    free = starts.copy()
+    pairs = firsts[len(counts)]
+    members, slots = np.empty(pairs, np.int32), np.empty(pairs, np.int32)
     for i in order:
-        for slot in range(firsts[i], firsts[i + 1]):
-            place = places[tile_of[slot]]
-            members[place], slots[place] = i, slot
-            places[tile_of[slot]] = place + 1
-    return starts, members, slots
+        for k in range(counts[i]):
+            tile = tile_of[places[i] + k]
+            members[free[tile]], slots[free[tile]] = i, firsts[i] + k
+            free[tile] += 1
+    return starts, members, slots, firsts
+
+
+def tile_lists(packed: FloatArray, depth: FloatArray, tiles_x: int, tiles_y: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """What `fill_tiles` gives, for packed splats [N, 8] at these depths."""
+    count = len(packed)
+    boxes, sizes = np.empty((count, 4), np.int32), np.empty(count, np.int64)
+    find_boxes(packed, tiles_x, tiles_y, boxes, sizes)
+    places = np.zeros(count + 1, np.int64)
+    np.cumsum(sizes, out=places[1:])
+    tile_of, counts = np.empty(places[-1], np.int32), np.empty(count, np.int32)
+    list_tiles(packed, boxes, places, tiles_x, tile_of, counts)
+    return fill_tiles(front_to_back(depth, counts), places, tile_of, counts, tiles_x * tiles_y)
 
 
 @parallel_kernel
