@@ -12,6 +12,7 @@ import msgspec
 
 from bridge.errors import InternalError, RequestError, UnknownFormat, UnknownHost
 from bridge.exporter import ExportAnswer, ExportOrder
+from bridge.process import CALM_THREADS
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class ExportProcess:
                 "-m",
                 "bridge.exporter",
                 str(os.getpid()),
+                env={**CALM_THREADS, **os.environ},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_ANSWER_LIMIT_BYTES,

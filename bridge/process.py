@@ -21,6 +21,14 @@ _LAST_WORDS_SECS = 0.1
 _ORDERS, _ANSWERS, _ERRORS = 0, 1, 2
 
 
+CALM_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "OPENBLAS_NUM_THREADS": "1"}
+"""Environment of processes that compute, unless the user says otherwise.
+
+By default OpenMP's threads spin at every barrier: beside another busy program (the host!) a step then takes 4 to 70
+times as long. Matrix products in numpy are small here, and their threads only get in the way of torch's.
+"""
+
+
 class WorkerProcess(asyncio.SubprocessProtocol):
     """A running worker. `on_message` gets every word of it, then `on_exit` comes once; both on the event loop."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from bridge.process import WorkerProcess
+from bridge.process import CALM_THREADS, WorkerProcess
 from generators.pipe import CancelOrder, DeviceRow, Ended, Ready, RunOrder, WorkerMessage
 
 log = logging.getLogger("bridge.supervisor")
@@ -252,7 +252,7 @@ class Supervisor:
         worker = _Worker()
         worker.process = await WorkerProcess.start(
             command,
-            {**os.environ, **settings.environment},
+            {**CALM_THREADS, **os.environ, **settings.environment},
             self._spool,
             lambda message: self._said(worker, message),
             lambda: self._ended(worker),
