@@ -47,10 +47,11 @@ def place(delivered: Delivered, target: Target) -> Placed:
 
 
 def _earlier_version(delivered: Delivered) -> Any:
-    """The points of another version of this job's cloud, or None."""
+    """The points of another version of this job's cloud that an object still shows, or None."""
     if not delivered.job_id:
         return None
-    for mesh in bpy.data.meshes:
+    shown = {item.data for item in bpy.data.objects if item.type == "MESH" and item.users_scene}
+    for mesh in shown:
         record = provenance.read(mesh)
         if record and (record.kind, record.role, record.job_id, record.name) == (
             "splats", "mesh", delivered.job_id, delivered.name,
@@ -60,15 +61,16 @@ def _earlier_version(delivered: Delivered) -> Any:
 
 
 def _update(mesh: Any, delivered: Delivered, target: Target) -> Placed:
+    items = [item for item in bpy.data.objects if item.data == mesh and item.users_scene]
+    held = provenance.read(mesh)
+    if held is not None and 0 < delivered.time < held.time:
+        return _placed(delivered, target, items[0], "superseded in", changed=False)
     table = _read(delivered)  # before anything is touched: a broken file must leave the earlier version
     _fill(mesh, table)
     provenance.write(mesh, delivered, "mesh")
-    items = [item for item in bpy.data.objects if item.data == mesh]
     for item in items:
         record = provenance.read(item)
         provenance.write(item, delivered, "object", record.target if record else "")
-    if not items:
-        raise PlacementError(f"No object shows {delivered.name} any more", "Delete its leftover data, then place it")
     return _placed(delivered, target, items[0], "updated in", changed=True)
 
 

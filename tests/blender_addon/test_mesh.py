@@ -83,7 +83,8 @@ def test_what_cannot_be_placed_leaves_nothing_behind(
     for name in ("mesh", "splats", "material", "image"):
         assert "cannot be read" in seen[f"gone {name}"]
     for name in deliveries:
-        assert "came without" in seen[f"no {name}"]
+        silent = name == "sound" and blender.version == "4.2"  # its Python module was built without sound
+        assert ("built without sound" if silent else "came without") in seen[f"no {name}"]
         assert seen[f"cut {name}"]
     assert (
         "no picture" in seen["cut image"] and "no PLY" in seen["cut splats"] and "importer failed" in seen["cut mesh"]

@@ -41,6 +41,8 @@ def test_a_cloud_keeps_its_values_its_place_and_its_looks(blender: Blender, tmp_
     assert seen["kept"] == [[0.25, 0, 0], "My splats", 1]
     assert seen["records"] == [True, True]
     assert seen["redone"] == count and seen["reloaded"] == [count, True]
+    assert seen["stale"] == [False, count], "a version that comes late does not undo a later one"
+    assert seen["deleted"] == [True, 1]
     arrays = np.load(tmp_path / "cloud.npz")
     expected = move_splats(whole, frame_of(host("blender")))
     np.testing.assert_allclose(arrays["position"], expected.positions, atol=1e-6)

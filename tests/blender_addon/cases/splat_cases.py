@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ def cloud(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     item = bpy.data.objects[name]
     seen["grown"] = [grown.changed, grown.datablocks[0][1] == name, len(bpy.data.objects), len(bpy.data.meshes)]
     seen["kept"] = [item.location[:], item.modifiers[0].name, len(item.modifiers)]
+    stale = place(replace(early, time=late.time - 1))
+    seen["stale"] = [stale.changed, len(item.data.vertices)]
     seen["records"] = [stage.record(item).digest == late.digest, stage.record(item.data).digest == late.digest]
     save_arrays(item.data, folder / "cloud.npz")
     bpy.ops.ed.undo()
@@ -57,6 +60,10 @@ def cloud(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     stage.reload(folder / "scene.blend")
     item = bpy.data.objects[name]
     seen["reloaded"] = [len(item.data.vertices), item.modifiers[0].node_group is not None]
+    bpy.data.objects.remove(item)  # what the artist deleted is placed anew, not looked for
+    fresh = place(replace(early, time=late.time + 1), Target("cursor", location_m=(0.25, 0, 0)))
+    seen["deleted"] = [fresh.changed, len(bpy.data.objects)]
+    item = bpy.data.objects[place(replace(late, time=late.time + 2)).datablocks[0][1]]
     stage.camera((0.35, 0, 0.5), 1.4)
     stage.sky(0.0)
     seen["transparent_bounces"] = bpy.context.scene.cycles.transparent_max_bounces
