@@ -26,7 +26,7 @@ _HEIGHTS = {
     "ShaderNodeMixShader": 130.0,
     "ShaderNodeOutputMaterial": 140.0,
 }
-"""Heights in node-editor units, read off an open editor (Blender only knows them once it has drawn a node)."""
+"""Generous guesses in node-editor units: Blender itself knows a node's height only once it has drawn it."""
 _HEIGHT = 150.0
 
 Box = tuple[float, float, float, float]

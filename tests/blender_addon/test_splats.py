@@ -37,6 +37,7 @@ def test_a_cloud_keeps_its_values_its_place_and_its_looks(blender: Blender, tmp_
     assert seen["placed"] == ["cursor", True]
     assert seen["again"] == [False, True, True]
     assert seen["count"] == seen["undone"] == 500
+    assert seen["overlapping"] == []
     assert seen["grown"] == [True, True, 1, 1]
     assert seen["kept"] == [[0.25, 0, 0], "My splats", 1]
     assert seen["records"] == [True, True]

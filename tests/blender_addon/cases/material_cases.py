@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import stage
 
 from blender_addon import provenance
 from blender_addon.placement import Target, place
-from blender_addon.placement.node_sheet import box
 
 
 def wired(material: Any) -> dict[str, Any]:
@@ -34,19 +32,6 @@ def wired(material: Any) -> dict[str, Any]:
     return found
 
 
-def overlapping(material: Any) -> list[str]:
-    """Pairs of nodes of one frame, and of frames, that lie over each other."""
-    nodes = list(material.node_tree.nodes)
-    pairs = []
-    for a, b in combinations(nodes, 2):
-        if a.parent == b or b.parent == a or (a.parent != b.parent and "FRAME" not in (a.type, b.type)):
-            continue
-        (left, bottom, right, top), (left2, bottom2, right2, top2) = box(a), box(b)
-        if left < right2 and left2 < right and bottom < top2 and bottom2 < top:
-            pairs.append(f"{a.name} / {b.name}")
-    return pairs
-
-
 def tree(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     """On the active slot, twice, undone, redone, saved, opened again, appended elsewhere."""
     result = stage.delivery(inputs, "material")
@@ -65,7 +50,7 @@ def tree(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     nodes = material.node_tree.nodes
     mix = next(node for node in nodes if node.type == "MIX")
     seen["wired"] = wired(material)
-    seen["overlapping"] = overlapping(material)
+    seen["overlapping"] = stage.overlapping(material.node_tree)
     seen["frames"] = sorted(node.label for node in nodes if node.type == "FRAME")
     seen["occlusion_factor"] = next(one for one in mix.inputs if one.identifier == "Factor_Float").default_value
     seen["values"] = {node.label: node.outputs[0].default_value for node in nodes if node.type == "VALUE"}

@@ -42,6 +42,9 @@ def cloud(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         "count": len(bpy.data.objects[name].data.vertices),
     }
     item = bpy.data.objects[name]
+    group = item.modifiers[0].node_group
+    hull = next(node for node in group.nodes if node.type == "SET_MATERIAL").inputs["Material"].default_value
+    seen["overlapping"] = stage.overlapping(group) + stage.overlapping(hull.node_tree)
     item.location, item.rotation_euler, item.scale = (0.25, 0, 0), (0, 0, 0), (1, 1, 1)
     item.modifiers[0].name = "My splats"
     bpy.ops.ed.undo_push(message="moved")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import mathutils
 from blender_addon import provenance
 from blender_addon.core.delivered import Delivered
 from blender_addon.core.targets import PlacementError
+from blender_addon.placement.node_sheet import box
 
 
 def delivery(inputs: dict[str, Any], name: str) -> Delivered:
@@ -56,6 +58,19 @@ def state() -> str:
 def difference(before: str, after: str) -> list[Any]:
     """Collections of which something came, went or changed its number of users."""
     return [[old, new] for old, new in zip(json.loads(before), json.loads(after), strict=True) if old != new]
+
+
+def overlapping(tree: Any) -> list[str]:
+    """Pairs of nodes of one frame, and of frames, that lie over each other."""
+    nodes = list(tree.nodes)
+    pairs = []
+    for a, b in combinations(nodes, 2):
+        if a.parent == b or b.parent == a or (a.parent != b.parent and "FRAME" not in (a.type, b.type)):
+            continue
+        (left, bottom, right, top), (left2, bottom2, right2, top2) = box(a), box(b)
+        if left < right2 and left2 < right and bottom < top2 and bottom2 < top:
+            pairs.append(f"{a.name} / {b.name}")
+    return pairs
 
 
 def camera(centre: tuple[float, float, float], width_m: float, towards: tuple[float, float, float] = (0, 1, 0)) -> None:
