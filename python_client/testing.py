@@ -122,11 +122,11 @@ class FakeBridge:
 
     def __exit__(self, *_: object) -> None:
         self._stopped = True
-        self._listener.close()
         for line in list(self._lines.values()):
             line.cut()
         for thread in self._threads:
             thread.join(5)
+        self._listener.close()  # after the thread that waits on it
 
     def _spawn(self, run: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=run, args=arguments, daemon=True)

@@ -251,30 +251,22 @@ def _titled(identifier: str) -> str:
 
 
 def _limited(control: Control, value: float) -> int | float:
-    """Inside the hard limits and on the grid of multiples."""
+    """Inside the hard limits and on the grid of multiples, as near as may be."""
+    low, high = control.minimum, control.maximum
     unit = control.multiple_of or (1 if control.kind == "whole" else None)
-    number = float(value)
-    if control.minimum is not None:
-        number = max(number, control.minimum)
-    if control.maximum is not None:
-        number = min(number, control.maximum)
-    if unit:
-        steps = round(number / unit)
-        if control.minimum is not None and (
-            steps * unit < control.minimum or (control.above and steps * unit == control.minimum)
-        ):
-            steps = math.floor(control.minimum / unit) + 1 if control.above else math.ceil(control.minimum / unit)
-        if control.maximum is not None and (
-            steps * unit > control.maximum or (control.below and steps * unit == control.maximum)
-        ):
-            steps = math.ceil(control.maximum / unit) - 1 if control.below else math.floor(control.maximum / unit)
-        number = steps * unit
-    else:
-        if control.above and control.minimum is not None and number <= control.minimum:
-            number = math.nextafter(control.minimum, math.inf)
-        if control.below and control.maximum is not None and number >= control.maximum:
-            number = math.nextafter(control.maximum, -math.inf)
-    return int(number) if control.kind == "whole" else number
+    if unit is None:
+        number = float(value)
+        if low is not None:
+            number = max(number, math.nextafter(low, math.inf) if control.above else low)
+        if high is not None:
+            number = min(number, math.nextafter(high, -math.inf) if control.below else high)
+        return float(number)
+    steps = round(value / unit)
+    if low is not None:
+        steps = max(steps, math.floor(low / unit) + 1 if control.above else math.ceil(low / unit))
+    if high is not None:
+        steps = min(steps, math.ceil(high / unit) - 1 if control.below else math.floor(high / unit))
+    return int(steps * unit) if control.kind == "whole" else float(steps * unit)
 
 
 def _number_fault(control: Control, value: Value) -> str:

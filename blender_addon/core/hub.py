@@ -7,22 +7,20 @@ goes on where this one stopped.
 
 from __future__ import annotations
 
-import os
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from . import json_file
+from .arrivals import Arrivals, Placement
 from .client_core import (
     Client,
     ConnectionState,
     Generator,
     Job,
     Preview,
-    Reply,
     ScenecastError,
     Upload,
     WatchedFile,
@@ -30,7 +28,7 @@ from .client_core import (
 from .controls import SEED_MAX
 from .delivered import Delivered
 from .history import History
-from .landing import Landing, sweep
+from .landing import sweep
 from .runs import Made, Order, Run
 from .slots import Slot
 from .targets import Target
@@ -41,15 +39,6 @@ SAVE_SECS = 0.5
 PREVIEW_PX = 160
 MakeClient = Callable[[Any], Client]
 """From a bookmark, or None, to a client that begins to connect by itself."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """A result that is here and belongs into the scene."""
-
-    key: str
-    delivered: Delivered
-    target: Target
 
 
 class Hub:
@@ -77,11 +66,7 @@ class Hub:
         self._make_client = make_client
         self._jobs: dict[str, Job] = {}
         self._uploads: dict[str, dict[str, Upload]] = {}
-        self._fetches: dict[tuple[str, str], Reply[Any]] = {}
-        self._landings: deque[Landing] = deque()
-        self._delivered: dict[tuple[str, str], Delivered] = {}
-        self._wanted: dict[tuple[str, str], Target] = {}
-        self._ready: deque[tuple[str, str]] = deque()
+        self._arrivals = Arrivals(slot.received)
         self._saved_at = 0.0
         self._saved: Any = None
         self._shown: Any = None
@@ -89,6 +74,9 @@ class Hub:
         self._restore(tree if isinstance(tree, dict) else {})
         sweep(slot.received, (made.digest for run in self.runs for made in run.assets))
         self.client = self._open(tree.get("bookmark") if isinstance(tree, dict) else None)
+        for run in self.runs:
+            if run.state == "sending":
+                self._begin(run)
 
     def _open(self, bookmark: Any) -> Client:
         try:
@@ -106,20 +94,7 @@ class Hub:
         self.runs.insert(0, run)
         self._trim()
         self.history.asked(order)
-        uploads = {}
-        for port, source in order.inputs.items():
-            if source.digest:
-                continue
-            try:
-                uploads[port] = self.client.start_upload(
-                    source.path or source.data, name=source.title, media_type=source.media_type
-                )
-            except ScenecastError as error:
-                run.fail(error.message, error.remedy or "Pick the input again.")
-        if uploads and not run.over:
-            run.state, self._uploads[run.key] = "sending", uploads
-        elif not run.over:
-            self._send(run)
+        self._begin(run)
         self.changes += 1
         self.save()
         return run
@@ -141,6 +116,7 @@ class Hub:
                 upload.fail(ScenecastError("cancelled"))
         job = self._jobs.get(key)
         if run.state == "receiving" or job is None:
+            self._arrivals.stop(key)
             self._drop(run, "cancelled")
         else:
             self.client.cancel(job)
@@ -158,14 +134,9 @@ class Hub:
         """Queue all that a run made for placement there, fetching what is no longer on this disk."""
         run = self.run(key)
         for made in run.assets:
-            name = (key, made.digest)
             run.misplaced.pop(made.digest, None)
-            self._wanted[name] = target
-            delivered = self._delivered.get(name)
-            if delivered is not None and all(os.path.exists(file.path) for file in delivered.files):
-                self._queue(name)
-            else:
-                self._fetches[name] = self.client.start_fetch(made.digest, HOST)
+            if not self._arrivals.want(run, made.digest, target):
+                self._arrivals.expect(run, made.digest, self.client.start_fetch(made.digest, HOST))
         self.changes += 1
 
     def reconnect(self) -> None:
@@ -178,7 +149,7 @@ class Hub:
         self.client.close()
         self._make_client = make_client
         self._jobs.clear()
-        self._fetches.clear()
+        self._arrivals.drop_fetches()
         self.client = self._open(bookmark)
         self.changes += 1
 
@@ -215,7 +186,7 @@ class Hub:
 
     def delivered(self, key: str) -> list[Delivered]:
         """What has arrived of a run."""
-        return [self._delivered[name] for name in self._delivered if name[0] == key]
+        return [one for name, one in self._arrivals.delivered.items() if name[0] == key]
 
     # ------------------------------------------------------------------------------- going on
 
@@ -223,36 +194,31 @@ class Hub:
         """Do what can be done now for about so long; True when more is waiting."""
         end = time.perf_counter() + budget_secs
         more = self.client.pump(budget_secs)
+        self.changes += self._arrivals.step(end, self._not_arrived)
         for run in self.runs:
             if not run.over:
                 self._follow(run)
-        self._follow_fetches()
-        while self._landings and time.perf_counter() < end:
-            self._land(self._landings[0])
         shown = (self.client.state.status, self.client.state.cause, len(self.client.generators), len(self.watched))
         if shown != self._shown:
             self._shown = shown
             self.changes += 1
         if self._clock() - self._saved_at >= SAVE_SECS:
             self.save()
-        return more or bool(self._landings)
+        return more or self._arrivals.busy
 
     def next_placement(self, file: str, *, only_wanted: bool = False) -> Placement | None:
         """Take the next result that belongs into the open file, in the order of arrival.
 
         `only_wanted` takes those alone that `place_again` was called for.
         """
-        for name in self._ready:
-            run, wanted = self.run(name[0]), self._wanted.get(name)
-            if wanted is not None or (run.order.file == file and not only_wanted):
-                self._ready.remove(name)
-                self._wanted.pop(name, None)
-                return Placement(run.key, self._delivered[name], wanted or run.order.target)
-        return None
+        for run in self.runs if not only_wanted else ():
+            if run.state == "done" and run.order.file == file:
+                self._expect_unplaced(run)
+        return self._arrivals.next(file, only_wanted=only_wanted)
 
-    def waiting_elsewhere(self, key: str) -> bool:
-        """Whether something of this run waits for its own file to be opened."""
-        return any(name[0] == key for name in self._ready)
+    def has_unplaced(self, key: str) -> bool:
+        """Whether something of this run is here and waits for its place."""
+        return self._arrivals.waits(key)
 
     def placed(self, placement: Placement, message: str) -> None:
         """It is in the scene."""
@@ -288,10 +254,30 @@ class Hub:
     def close(self) -> None:
         """End the conversation. Running jobs go on in the bridge, and the next Blender picks them up."""
         self.save()
+        for upload in [upload for several in self._uploads.values() for upload in several.values()]:
+            if not upload.done:
+                upload.fail(ScenecastError("Blender was closed"))
         self.client.close()
         self._slot.release()
 
     # --------------------------------------------------------------------------------- inside
+
+    def _begin(self, run: Run) -> None:
+        """Send the inputs that the bridge does not have, or else the request."""
+        uploads: dict[str, Upload] = {}
+        for port, source in run.order.inputs.items():
+            if not source.digest:
+                try:
+                    uploads[port] = self.client.start_upload(
+                        source.path or source.data, name=source.title, media_type=source.media_type
+                    )
+                except ScenecastError as error:
+                    run.fail(error.message, error.remedy or "Pick the input again.")
+                    return
+        if uploads:
+            run.state, self._uploads[run.key] = "sending", uploads
+        else:
+            self._send(run)
 
     def _send(self, run: Run) -> None:
         order = run.order
@@ -363,7 +349,7 @@ class Hub:
         if job.state == "finished":
             run.state, run.fraction = "receiving", 0.0
             for made, reply in zip(run.assets, self.client.deliver(job), strict=True):
-                self._fetches[run.key, made.digest] = reply
+                self._arrivals.expect(run, made.digest, reply)
             return
         error = job.error
         self._drop(run, "cancelled" if job.state == "cancelled" else "failed")
@@ -379,73 +365,39 @@ class Hub:
         if sizes:
             run.fraction = sum(got for got, _ in sizes) / max(1, sum(size for _, size in sizes))
         for made in run.assets:
-            name = (run.key, made.digest)
-            if name not in self._delivered and name not in self._fetches and not self._is_landing(name):
-                self._fetches[name] = self.client.start_fetch(made.digest, HOST)
-        if all((run.key, made.digest) in self._delivered for made in run.assets):
+            if not self._arrivals.expects((run.key, made.digest)):
+                self._arrivals.expect(run, made.digest, self.client.start_fetch(made.digest, HOST))
+        if all((run.key, made.digest) in self._arrivals.delivered for made in run.assets):
             self._drop(run, "done")
             self.history.made(run)
 
-    def _follow_fetches(self) -> None:
-        for name, reply in list(self._fetches.items()):
-            if not reply.done:
-                continue
-            del self._fetches[name]
-            run = self.run(name[0])
-            self.changes += 1
-            if reply.error is None:
-                self._landings.append(Landing(run, name[1], reply.value, self._slot.received))
-            elif run.over:
-                self._wanted.pop(name, None)
-                run.misplaced[name[1]] = [reply.error.message, reply.error.remedy]
-            else:
-                run.fail(reply.error.message, reply.error.remedy, getattr(reply.error, "code", ""))
+    def _expect_unplaced(self, run: Run) -> None:
+        """What an earlier Blender received and did not place is fetched anew."""
+        for made in run.assets:
+            done = made.digest in run.landed or made.digest in run.misplaced
+            if not done and not self._arrivals.expects((run.key, made.digest)):
+                self._arrivals.expect(run, made.digest, self.client.start_fetch(made.digest, HOST))
 
-    def _land(self, landing: Landing) -> None:
-        name = (landing.run.key, landing.digest)
-        try:
-            if not landing.step():
-                return
-        except OSError as error:
-            self._landings.popleft()
-            landing.run.fail(
-                f"What arrived cannot be written to {self._slot.received}: {error.strerror}", "Make room on that disk."
-            )
-            return
-        self._landings.popleft()
-        if landing.run not in self.runs:
-            return
-        self._delivered[name] = landing.delivered()
-        if name in self._wanted or landing.digest not in landing.run.landed:
-            self._queue(name)
-        self.changes += 1
-
-    def _is_landing(self, name: tuple[str, str]) -> bool:
-        return any((one.run.key, one.digest) == name for one in self._landings)
-
-    def _queue(self, name: tuple[str, str]) -> None:
-        if name not in self._ready:
-            self._ready.append(name)
+    def _not_arrived(self, run: Run, digest: str, error: ScenecastError) -> None:
+        if run.over:
+            run.misplaced[digest] = [error.message, error.remedy]
+        else:
+            self._arrivals.stop(run.key)
+            run.fail(error.message, error.remedy, getattr(error, "code", ""))
 
     def _drop(self, run: Run, state: Any) -> None:
         """Nothing more comes for it."""
         run.state, run.eta_secs, run.cancelling = state, None, False
         self._jobs.pop(run.key, None)
-        for name in [name for name in self._fetches if name[0] == run.key]:
-            del self._fetches[name]
 
     def _forget(self, run: Run) -> None:
         self._drop(run, run.state)
         self.runs.remove(run)
         self.previews.pop(run.key, None)
-        for name in [name for name in self._delivered if name[0] == run.key]:
-            del self._delivered[name]
-            self._wanted.pop(name, None)
-            if name in self._ready:
-                self._ready.remove(name)
+        self._arrivals.forget(run.key)
 
     def _trim(self) -> None:
-        over: Iterable[Run] = [run for run in self.runs[RUNS_KEPT:] if run.over and not self.waiting_elsewhere(run.key)]
+        over: Iterable[Run] = [run for run in self.runs[RUNS_KEPT:] if run.over and not self.has_unplaced(run.key)]
         for run in over:
             self._forget(run)
 
@@ -456,7 +408,8 @@ class Hub:
             except (KeyError, TypeError, ValueError) as error:
                 print(f"Scenecast: an earlier request could not be read: {error!r}")
                 continue
-            if run.state == "sending":
+            gone = [one for one in run.order.inputs.values() if not one.digest and not one.path]
+            if run.state == "sending" and gone:
                 run.fail("Blender was closed before the input had been sent", "Ask for it again.")
             self.runs.append(run)
 

@@ -144,8 +144,8 @@ def kinds_in_words(kinds: Sequence[str]) -> str:
     return _capital(" or ".join(words))
 
 
-def job_row(run: Run, *, connected: bool, elsewhere: bool = False) -> JobRow:
-    """A run as the list shows it; `elsewhere` when a result of it waits for another .blend to be opened."""
+def job_row(run: Run, *, connected: bool, waits_for: str = "") -> JobRow:
+    """A run as the list shows it; `waits_for` says what a finished one that is not placed is waiting for."""
     title = run.title
     kind = run.assets[0].kind if run.assets else run.order.kind
     if run.state == "failed":
@@ -155,7 +155,7 @@ def job_row(run: Run, *, connected: bool, elsewhere: bool = False) -> JobRow:
     if run.state == "cancelled":
         return JobRow(run.key, title, kind, "Cancelled", "busy", None, (), ("retry", "parameters", "dismiss"))
     if run.state == "done":
-        return _done(run, title, kind, elsewhere)
+        return _done(run, title, kind, waits_for)
     line, fraction = _going_on(run, connected)
     return JobRow(run.key, title, kind, line, "busy", fraction, tuple(map(sentence, run.notes[-1:])), ("cancel",))
 
@@ -202,6 +202,14 @@ def wrapped(text: str, columns: int) -> list[str]:
     return lines
 
 
+def placed_line(kind: str, name: str, message: str) -> str:
+    """A placement's message without what the row says already: `Material oak on Cube` becomes `Placed on Cube`."""
+    opening = f"{kind} {name} "
+    if message.casefold().startswith(opening.casefold()):
+        return f"Placed {message[len(opening) :]}"
+    return message or f"{name} is in the scene"
+
+
 def error_text(run: Run) -> str:
     """Everything about a failure, to be pasted into a message to somebody who can help."""
     order = run.order
@@ -215,7 +223,7 @@ def error_text(run: Run) -> str:
     return "\n".join(lines)
 
 
-def _done(run: Run, title: str, kind: str, elsewhere: bool) -> JobRow:
+def _done(run: Run, title: str, kind: str, waits_for: str) -> JobRow:
     problems = [text for pair in run.misplaced.values() for text in pair if text]
     again: list[Button] = ["new_seed", "parameters", "dismiss"]
     if kind in PLACEABLE:
@@ -224,7 +232,7 @@ def _done(run: Run, title: str, kind: str, elsewhere: bool) -> JobRow:
         told = tuple(map(sentence, problems))
         return JobRow(run.key, title, kind, "Not placed", "bad", None, told, (*again, "copy_error"))
     if len(run.landed) < len(run.assets):
-        line = "Ready, made for another file" if elsewhere else "Placing …"
+        line = f"Ready, {waits_for}" if waits_for else "Placing …"
         if kind not in PLACEABLE:
             line = "Ready; Blender has no place for it"
         return JobRow(run.key, title, kind, line, "good", None, (), tuple(again))
@@ -248,7 +256,7 @@ def _going_on(run: Run, connected: bool) -> tuple[str, float | None]:
     if run.state == "receiving":
         return "Receiving", run.fraction
     left = f"{seconds_in_words(run.eta_secs)} left" if run.eta_secs is not None else ""
-    parts = [_capital(run.stage) or "Starting", f"{run.fraction:.0%}" if run.fraction else "", left]
+    parts = [_capital(run.stage.replace("_", " ")) or "Starting", f"{run.fraction:.0%}" if run.fraction else "", left]
     return " · ".join(part for part in parts if part), run.fraction
 
 

@@ -9,7 +9,8 @@ import bpy
 
 from .. import provenance
 from ..core.controls import Control, colour_parts
-from ..core.panel_model import ConnectionRow, JobRow, job_row, port_rows, sentence, wrapped
+from ..core.panel_model import ConnectionRow, JobRow, categories, job_row, port_rows, sentence, wrapped
+from ..core.runs import Run
 from . import inputs, session, thumbnails
 from .properties import KIND_ICONS
 
@@ -46,7 +47,9 @@ def form(layout: Any, context: Any) -> None:
         if one.hub.state.status == "connected":
             _text(layout, "The bridge has no generators. Install some beside it.", context, icon="INFO")
         return
-    layout.row(align=True).prop(panel, "kind", text="")
+    kinds = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
+    for row in categories(one.hub.generators):
+        kinds.prop_enum(panel, "kind", row.kind)
     _generator(layout, one, context)
     generator = one.form.row
     if generator is None or panel.generator != one.form.generator:
@@ -70,14 +73,20 @@ def jobs(layout: Any, context: Any) -> None:
         return
     connected = one.hub.state.status == "connected"
     for run in one.hub.runs[:12]:
-        row = job_row(run, connected=connected, elsewhere=one.file != run.order.file and
-                      one.hub.waiting_elsewhere(run.key))  # fmt: skip
+        row = job_row(run, connected=connected, waits_for=_waits_for(one, run))
         _job(layout.box(), row, context)
     more = len(one.hub.runs) - 12
     if more > 0:
         layout.label(text=f"and {more} more")
-    if any(run.over for run in one.hub.runs):
+    if sum(run.over for run in one.hub.runs) > 1:
         layout.operator("scenecast.clear", text="Clear finished", icon="TRASH")
+
+
+def _waits_for(one: session.Session, run: Run) -> str:
+    """Why a finished run is not placed by itself."""
+    if run.order.file != one.file:
+        return "made for another file"
+    return "place it when you like" if session.settings().placing == "wait" else ""
 
 
 def preferences(layout: Any, settings: Any) -> None:
@@ -153,8 +162,8 @@ def _input(layout: Any, row: Any, port: Any) -> None:
         return
     box = layout.box()
     line = box.row()
-    line.label(text=port.title + (" (optional)" if port.optional else ""), icon="IMPORT")
-    box.prop(row, "source", text="")
+    line.use_property_split, line.use_property_decorate = True, False
+    line.prop(row, "source", text=port.title + (" (optional)" if port.optional else ""))
     if row.source == "object":
         box.prop_search(row, "object_name", bpy.data, "objects", text="")
     elif row.source == "collection":
@@ -206,12 +215,9 @@ def _control(layout: Any, control: Control, row: Any) -> None:
     if control.kind == "colour":
         _colour(line, control, row)
     elif control.nullable:
-        heading = layout.row(heading=control.label, align=True)
-        line = heading.row(align=True)
-        line.prop(row, "used", text="")
-        value = line.row(align=True)
-        value.active = row.used
-        value.prop(row, '["value"]', text="", slider=control.slider)
+        heading = line.row(heading=control.label, align=True)
+        heading.prop(row, "used", text="")
+        _value(heading.row(align=True), control, row, '["value"]')
     elif control.kind in ("text", "json", "seed"):
         line.prop(row, '["value"]', text=control.label)
     else:
@@ -223,12 +229,17 @@ def _colour(line: Any, control: Control, row: Any) -> None:
     if control.may_be_empty:
         heading.prop(row, "used", text="")
     text = row.get("value", "")
-    value = heading.row(align=True)
-    value.active = row.used or not control.may_be_empty
-    if text and colour_parts(text) is None:
-        value.prop(row, '["value"]', text="")
+    named = text and colour_parts(text) is None
+    _value(heading.row(align=True), control, row, '["value"]' if named else "colour")
+
+
+def _value(line: Any, control: Control, row: Any, path: str) -> None:
+    """The value, or in its place a word that the generator decides."""
+    if row.used or not (control.nullable or control.may_be_empty):
+        line.prop(row, path, text="", slider=control.slider)
     else:
-        value.prop(row, "colour", text="")
+        line.active = False
+        line.label(text="auto")
 
 
 def _seed(layout: Any, panel: Any) -> None:
@@ -251,12 +262,13 @@ def _button(layout: Any, one: session.Session) -> None:
 
 def _job(box: Any, row: JobRow, context: Any) -> None:
     split = box.row()
-    picture = split.column()
     number = thumbnails.icon(row.key)
     if number:
-        picture.template_icon(icon_value=number, scale=2.6)
+        picture = split.row()
+        picture.ui_units_x = 2.4
+        picture.template_icon(icon_value=number, scale=2.4)
     else:
-        picture.label(text="", icon=KIND_ICONS.get(row.kind, "DOT"))
+        split.label(text="", icon=KIND_ICONS.get(row.kind, "DOT"))
     words = split.column(align=True)
     words.label(text=row.title)
     if row.fraction is not None:
@@ -300,4 +312,4 @@ def _text(layout: Any, text: str, context: Any, *, icon: str = "NONE") -> None:
 def columns(context: Any) -> int:
     """Characters that fit into one line of the region."""
     width = context.region.width if context.region is not None else 280
-    return max(20, int(width / (7.0 * context.preferences.system.ui_scale)) - 6)
+    return max(20, int((width / context.preferences.system.ui_scale - 44) / 6.2))

@@ -33,12 +33,24 @@ class Session:
         self.presets = Presets(folder / "presets")
         self.form = Form(folder / "form.json")
         self.hub = Hub(self.slot, make_client, self.history)
-        self.file = file_identity()
-        """The open .blend: its path, or a name of our own until it has one."""
+        self._file = ""
         self.loading = False
         """True while Blender opens another file."""
         self.defect = ""
         """A fault of the add-on itself, with its traceback on the console."""
+
+    @property
+    def file(self) -> str:
+        """The open .blend: its path, or a name of our own until it has one.
+
+        Found out when first asked for: while add-ons are enabled Blender hides its data.
+        """
+        self._file = self._file or file_identity()
+        return self._file
+
+    @file.setter
+    def file(self, identity: str) -> None:
+        self._file = identity
 
     @property
     def inputs_folder(self) -> Path:

@@ -12,7 +12,7 @@ import traceback
 
 import bpy
 
-from ..core.hub import Placement
+from ..core.panel_model import placed_line
 from ..core.targets import PlacementError
 from ..placement import place, previews
 from . import rows, session, thumbnails
@@ -95,14 +95,11 @@ def _place_next(one: session.Session) -> bool:
         traceback.print_exc()
         one.hub.not_placed(placement, f"a defect of the add-on: {type(error).__name__}: {error}", "See the console.")
     else:
-        one.hub.placed(placement, _told(placed.message, placement))
+        delivered = placement.delivered
+        one.hub.placed(placement, placed_line(delivered.kind, delivered.name, placed.message))
         for note in placed.notes:
             one.hub.note(placement.key, note)
     return True
-
-
-def _told(message: str, placement: Placement) -> str:
-    return message or f"{placement.delivered.name} is in the scene"
 
 
 def _artist_is_busy() -> bool:
