@@ -44,7 +44,7 @@ class Race:
 
 RACES = (
     Race(
-        "135×240", 240, TrainerSettings(iterations=2000, splats_max=30_000), 40.0, {20.0: 29.4, 60.0: 29.4, 120.0: 30.8}
+        "135×240", 240, TrainerSettings(iterations=1200, splats_max=30_000), 40.0, {20.0: 29.4, 60.0: 29.4, 120.0: 30.8}
     ),
     Race(
         "270×480",

@@ -52,9 +52,9 @@ class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
     exposure: bool = False
     """Fit one gain and one offset a channel to each photograph."""
     rates: Rates = Rates()
-    decay: float = 0.01
+    decay: float = 0.1
     """By how much the positions' learning rate has fallen at the end."""
-    settle: float = 0.1
+    settle: float = 0.6
     """By how much all other learning rates have fallen at the end."""
     seed: int = 0
 
