@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Coroutine, Mapping
@@ -17,7 +19,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 
 from bridge.errors import StoreDamaged, StoreFull, UnknownFormat, UnknownHost
 from bridge.export_process import ExportProcess
@@ -26,7 +27,6 @@ from bridge.messages import AssetFiles, Deliver, FileRow
 from bridge.metrics import Counters
 from bridge.transfers import Source
 from engines.conventions import Host
-from engines.formats.registry import formats as format_rows
 from engines.hosts import HOSTS
 from engines.kinds import Kind
 from engines.manifest import Manifest, Part
@@ -94,7 +94,7 @@ class Delivery:
         if wish.formats:
             raise UnknownFormat("the stored arrays have no other format", path="$.formats", remedy="name a host")
         manifest = self._store.manifest(digest)
-        rows = [_array_row(part, manifest, self._store.path(part.digest)) for part in manifest.parts]
+        rows = [_array_row(part, manifest) for part in manifest.parts]
         sources = tuple(Source(self._store.path(part.digest), part.bytes) for part in manifest.parts)
         return self._delivered(_message(digest, manifest, NEUTRAL, rows), sources, manifest)
 
@@ -212,19 +212,24 @@ def _keep(folder: Path, final: Path, files: list[Written]) -> None:
     folder.replace(final)
 
 
-def _array_row(part: Part, manifest: Manifest, path: Path) -> FileRow:
+def _array_row(part: Part, manifest: Manifest) -> FileRow:
     if part.media_type == _NPY:
+        dtype = _little_endian(part.dtype)
         return FileRow(
             name=f"{part.name.replace('/', '.')}.npy",
             role=part.name,
             media_type=part.media_type,
             size_bytes=part.bytes,
             sha256=part.digest,
-            dtype=np.dtype(part.dtype).newbyteorder("<").str,
+            dtype=dtype,
             shape=list(part.shape),
-            offset=_npy_offset(path),
+            # the numbers are the end of the file (NumPy Enhancement Proposal 1)
+            offset=part.bytes - math.prod(part.shape) * int(dtype[2:]),
         )
-    extension = next((row.extension for row in format_rows().values() if row.media_type == part.media_type), "")
+    from engines.formats.registry import formats as format_rows
+
+    rows = format_rows().values()
+    extension = next((row.extension for row in rows if row.media_type == part.media_type), "")
     return FileRow(
         name=f"{part.name.replace('/', '.')}{extension}",
         role=part.name,
@@ -235,15 +240,13 @@ def _array_row(part: Part, manifest: Manifest, path: Path) -> FileRow:
     )
 
 
-def _npy_offset(path: Path) -> int:
-    """Where the numbers begin in a `.npy` file (NumPy Enhancement Proposal 1). Raises `StoreDamaged`."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if len(head) < 12 or head[:6] != b"\x93NUMPY":
-        raise StoreDamaged(f"{path.name} is no .npy file")
-    if head[6] == 1:
-        return 10 + int.from_bytes(head[8:10], "little")
-    return 12 + int.from_bytes(head[8:12], "little")
+def _little_endian(name: str) -> str:
+    """numpy's short form of a type's name: `float32` is `<f4`. Raises `StoreDamaged`."""
+    match = re.fullmatch(r"(bool|int|uint|float|complex)(\d*)", name)
+    if match is None:
+        raise StoreDamaged(f"a part holds {name[:40]!r}, expected a type of numbers")
+    size = int(match[2] or 8) // 8
+    return f"{'<' if size > 1 else '|'}{match[1][0]}{size}"
 
 
 def _message(digest: str, manifest: Manifest, host: str, rows: list[FileRow]) -> AssetFiles:

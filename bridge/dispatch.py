@@ -74,10 +74,11 @@ class Dispatcher:
         return list(self.running.values())
 
     def wake(self) -> None:
-        """Look soon whether a waiting job can be begun."""
+        """Look soon whether a waiting job can be begun, but after the answer to whoever caused it has gone out."""
         if not self._due and not self._stopped:
             self._due = True
-            asyncio.get_running_loop().call_soon(self._pump)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._pump)
 
     def wait(self, record: JobRecord, *, first: bool = False) -> None:
         """Let a queued job wait for its turn."""

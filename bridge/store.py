@@ -3,6 +3,7 @@
     <root>/blobs/ab/<sha256>    every file, manifests included; read-only once it is there
     <root>/assets/<sha256>      one empty file per asset, named after its manifest; its mtime is the last use
     <root>/tmp, <root>/spool    what is not whole yet; emptied when a bridge takes the store over
+    <root>/blank                empty files that become manifests and entries of `assets`
     <root>/exports/<key>        files converted for a host, made again at need; the key begins with the asset's digest
     <root>/proof                a random word: a client that can read it shares this disk
 
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bridge.blanks import Blanks
 from bridge.errors import BadInput, ScenecastError, StoreDamaged, StoreFull, UnknownAsset
 from bridge.messages import AssetRow
 from engines.errors import EnginesError
@@ -62,13 +64,15 @@ class Store:
 
     def __init__(self, root: Path, *, quota_bytes: int | None = None, fsync: bool = False) -> None:
         self.root = root
+        self._blobs_root, self._assets_root = str(root / "blobs"), str(root / "assets")
         self.quota_bytes = quota_bytes
         self._fsync = fsync
-        for name in ("blobs", "assets", "tmp", "spool", "exports"):
+        for name in ("blobs", "assets", "tmp", "spool", "blank", "exports"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.proof = self._proof()
         self.used_bytes = sum(entry.stat().st_size for entry in self._blobs())
         """Bytes of all blobs; exports are not counted."""
+        self._blanks = Blanks(root / "blank")
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._pins: Counter[str] = Counter()
         self._collecting = asyncio.Lock()
@@ -92,7 +96,7 @@ class Store:
                 f"another bridge works in {self.root}", remedy="stop it, or choose another store folder"
             ) from error
         self._lock = lock
-        for name in ("tmp", "spool"):
+        for name in ("tmp", "spool", "blank"):
             for entry in (self.root / name).iterdir():
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
@@ -131,10 +135,13 @@ class Store:
         if not self._entry(digest).exists():
             raise UnknownAsset(f"the store holds no asset {digest}", remedy="it may have been collected; make it again")
         manifest = self._read_manifest(digest)
+        self._remember(digest, manifest)
+        return manifest
+
+    def _remember(self, digest: str, manifest: Manifest) -> None:
         self._manifests[digest] = manifest
         if len(self._manifests) > _MANIFESTS_KEPT:
             self._manifests.popitem(last=False)
-        return manifest
 
     def row(self, digest: str) -> AssetRow:
         """An asset as messages show it. Raises `UnknownAsset`, `StoreDamaged`."""
@@ -315,13 +322,15 @@ class Store:
     def _list(self, manifest: Manifest, files: Mapping[str, Path]) -> AssetRow:
         data = manifest_bytes(manifest)
         digest = hashlib.sha256(data).hexdigest()
-        own = self.temporary()
+        own = Path(self._blanks.take())
         with _removed_on_failure(own):
-            own.write_bytes(data)
+            with own.open("r+b", buffering=0) as file:  # ext4 writes a truncated file to disk at once, see auto_da_alloc
+                file.write(data)
             self._place({**files, digest: own})
         entry = self._entry(digest)
-        os.close(os.open(entry, os.O_WRONLY | os.O_CREAT, 0o600))
+        os.rename(self._blanks.take(), entry)
         os.utime(entry)
+        self._remember(digest, manifest)
         return _row(digest, manifest)
 
     def _place(self, files: Mapping[str, Path]) -> None:
@@ -361,10 +370,10 @@ class Store:
             raise StoreDamaged(f"the manifest of asset {digest} is damaged: {error}") from error
 
     def _blob(self, digest: str) -> Path:
-        return self.root / "blobs" / _checked(digest)[:2] / digest
+        return Path(f"{self._blobs_root}/{_checked(digest)[:2]}/{digest}")
 
     def _entry(self, digest: str) -> Path:
-        return self.root / "assets" / _checked(digest)
+        return Path(f"{self._assets_root}/{_checked(digest)}")
 
     def _blobs(self) -> Iterator[os.DirEntry[str]]:
         for fan in list(os.scandir(self.root / "blobs")):

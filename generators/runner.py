@@ -39,13 +39,21 @@ class RunContext:
         self.wants_previews = order.preview is not None
         self._run = order.run
         self._cancelled = cancelled
-        self._scratch = Path(order.spool) / "scratch"
+        self._spool = Path(order.spool)
+        self._scratch: Path | None = None
 
     @property
     def scratch(self) -> Path:
         """An empty folder that is removed when the run ends; made when first asked for."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        if self._scratch is None:
+            self._scratch = self._spool / "scratch"
+            self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch
+
+    def clear(self) -> None:
+        """Remove what the run had for itself."""
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def check(self) -> None:
         """Raise `Cancelled` when the job has been cancelled."""
@@ -120,7 +128,7 @@ def perform(
     finally:
         _close(events)
         pacer.drop()
-        shutil.rmtree(Path(order.spool) / "scratch", ignore_errors=True)
+        context.clear()
 
 
 def imported(reference: str) -> Any:
