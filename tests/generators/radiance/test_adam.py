@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scenes import random_cloud, relative_error
 
 from generators.radiance.adam import Adam, Rates
+from tests.generators.radiance.scenes import random_cloud, relative_error
 
 
 def test_twenty_steps_are_torchs() -> None:

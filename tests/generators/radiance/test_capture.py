@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from captures import FLIP, png, transforms, write_colmap, write_folder
-from scenes import SHARED, photographs_of, textured_room
 
 from generators.radiance.archive import CaptureError
 from generators.radiance.capture import read_capture, upright
 from generators.radiance.photographs import Photograph, load_photographs
 from generators.radiance.transforms_json import Listed
+from tests.generators.radiance.captures import FLIP, png, transforms, write_colmap, write_folder
+from tests.generators.radiance.scenes import SHARED, photographs_of, textured_room
 
 VIEWS = photographs_of(textured_room(600), 5, width=24, height=20)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scenes import relative_error
 
 from engines.assets import FloatArray
 from generators.radiance.losses import photometric, psnr, window
+from tests.generators.radiance.scenes import relative_error
 
 
 def plain(image: FloatArray, target: FloatArray, weight: float) -> tuple[float, float, FloatArray]:

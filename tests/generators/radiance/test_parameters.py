@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scenes import random_cloud
 
 from generators.radiance.parameters import from_splats, to_splats
+from tests.generators.radiance.scenes import random_cloud
 
 
 def test_there_and_back() -> None:

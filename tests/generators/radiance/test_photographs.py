@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from captures import transforms, write_folder
+from numpy.typing import NDArray
 from PIL import Image
-from scenes import photographs_of, textured_room
 
 from generators.radiance.capture import read_capture
 from generators.radiance.lens import Lens, bend, source_pixels
 from generators.radiance.photographs import held_out, load_photographs, undistorted
+from tests.generators.radiance.captures import transforms, write_folder
+from tests.generators.radiance.scenes import photographs_of, textured_room
 
 VIEWS = photographs_of(textured_room(600), 3, width=24, height=20)
 
@@ -119,8 +120,8 @@ def test_a_bent_picture_is_straightened(name: str) -> None:
         at_x, at_y = bend(lens, x, y)
         x, y = x + 0.5 * (bent_x - at_x), y + 0.5 * (bent_y - at_y)
 
-    def pattern(px: np.ndarray, py: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        return 127 + 60 * np.sin(4 * px) + 60 * np.cos(5 * py)
+    def pattern(px: NDArray[np.float64], py: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(127 + 60 * np.sin(4 * px) + 60 * np.cos(5 * py), np.float64)
 
     bent = np.broadcast_to(pattern(x, y).astype(np.uint8), (3, 80, 96)).copy()
     straight, known = undistorted(bent, lens, 48, 40)

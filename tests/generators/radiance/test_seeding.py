@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scenes import photographs_of, textured_room
 
 from engines.assets import FloatArray
 from generators.radiance.cameras import looking_at
@@ -15,6 +14,7 @@ from generators.radiance.rasterizer import Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.radiance.seeding import depth_range, from_depth, in_frusta, seed_cloud, spacing, thinned, unproject
 from generators.radiance.stereo import focus, neighbours
+from tests.generators.radiance.scenes import photographs_of, textured_room
 
 ROOM = textured_room()
 VIEWS = photographs_of(ROOM, 8, width=96, height=80, arc_deg=70)
@@ -44,7 +44,7 @@ def test_the_seeded_cloud_already_looks_like_the_scene() -> None:
     backend, view = NumbaBackend(), VIEWS[3]
     projection = backend.project(cloud, view.camera, Rules())
     image = backend.rasterize(projection, projection.colour, np.zeros(3, np.float32), 96, 80).image
-    target = view.pixels.astype(np.float32) / 255
+    target = (view.pixels / 255).astype(np.float32)
     assert psnr(image, target) > psnr(np.zeros_like(target), target) + 5
 
 

@@ -12,14 +12,14 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 import pytest
-from captures import write_folder
-from scenes import photographs_of, textured_room
 
 from engines.assets import Splats
 from generators.events import Cancelled, GeneratorError, Note, Preview, Produced, Progress, Request
 from generators.radiance import checkpoint, splats_from_photos
 from generators.radiance.specs import SPECS, SPLATS_FROM_PHOTOS, SplatsFromPhotosParams
 from generators.spec import params_schema
+from tests.generators.radiance.captures import write_folder
+from tests.generators.radiance.scenes import photographs_of, textured_room
 
 VIEWS = photographs_of(textured_room(2000), 6, width=48, height=40, arc_deg=50)
 PARAMS = SplatsFromPhotosParams(resolution_px=96, iterations=40, splats_max=500, sh_degree=1, hold_out_every=5)

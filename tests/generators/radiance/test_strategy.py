@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes import front_camera, random_cloud
 
 from engines.splat_values import logit_from_opacity, opacity_from_logit
 from generators.radiance.adam import Adam
 from generators.radiance.rasterizer import RasterGradients, Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.radiance.strategy import FAINT, Default, Mcmc, divided
+from tests.generators.radiance.scenes import front_camera, random_cloud
 
 
 def test_divided_splats_integrate_to_the_one_they_came_from() -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from scenes import photographs_of, random_cloud, textured_room
 
 from generators.radiance import checkpoint
 from generators.radiance.archive import CaptureError
 from generators.radiance.parameters import Parameters
 from generators.radiance.photographs import Photograph
 from generators.radiance.trainer import Trainer, TrainerSettings, View, halved, normalisation
+from tests.generators.radiance.scenes import photographs_of, random_cloud, textured_room
 
 VIEWS = photographs_of(textured_room(2000), 9, width=48, height=40, arc_deg=60)
 TRAIN, HELD_OUT = [v for i, v in enumerate(VIEWS) if i != 4], [VIEWS[4]]

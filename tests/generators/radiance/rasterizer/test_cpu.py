@@ -9,12 +9,12 @@ import numba
 import numpy as np
 import pytest
 import torch
-from scenes import SHARED, front_camera, random_cloud, read_safetensors, relative_error
 
 from generators.radiance.cameras import Camera, looking_at
 from generators.radiance.parameters import Parameters
 from generators.radiance.rasterizer import Raster, RasterGradients, Rules, backend_for, twin
 from generators.radiance.rasterizer.cpu import NumbaBackend
+from tests.generators.radiance.scenes import SHARED, front_camera, random_cloud, read_safetensors, relative_error
 
 BACKEND = NumbaBackend()
 BACKGROUND = np.array([0.2, 0.5, 0.7, 0.1], np.float32)
@@ -178,8 +178,9 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     projection = BACKEND.project(random_cloud(5), front_camera(), Rules())
     with pytest.raises(ValueError, match=r"expected features \[N, C\]"):
         BACKEND.rasterize(projection, projection.colour[:4], np.zeros(3, np.float32), 8, 8)
+    strided = np.zeros((5, 6), np.float32)[:, ::2]
     with pytest.raises(ValueError, match="positions: expected contiguous float32"):
-        BACKEND.project(replace(random_cloud(5), positions=np.zeros((5, 3))), front_camera(), Rules())  # type: ignore[arg-type]
+        BACKEND.project(replace(random_cloud(5), positions=strided), front_camera(), Rules())
 
 
 def test_the_cpu_gets_the_numba_backend() -> None:

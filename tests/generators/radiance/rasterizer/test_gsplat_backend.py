@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scenes import front_camera, random_cloud, relative_error
 
 from generators.radiance.rasterizer import Rules, backend_for, gsplat_backend
 from generators.radiance.rasterizer.cpu import NumbaBackend
+from tests.generators.radiance.scenes import front_camera, random_cloud, relative_error
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

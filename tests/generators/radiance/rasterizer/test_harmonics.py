@@ -15,7 +15,7 @@ def test_values_are_those_of_engines(degree: int) -> None:
     for direction in rng.normal(size=(20, 3)):
         unit = (direction / np.linalg.norm(direction)).astype(np.float32)
         out = np.zeros(16, np.float32)
-        basis((degree + 1) ** 2, *unit, out)
+        basis((degree + 1) ** 2, unit[0], unit[1], unit[2], out)
         expected = spherical_harmonics.basis(unit.astype(np.float64), degree)
         np.testing.assert_allclose(out[: (degree + 1) ** 2], expected, atol=2e-6)
 
@@ -25,8 +25,9 @@ def test_slopes_are_central_differences(degree: int) -> None:
     rng = np.random.default_rng(degree)
     for direction in rng.normal(size=(20, 3)):
         unit = direction / np.linalg.norm(direction)
+        x, y, z = unit.astype(np.float32)
         weights = rng.normal(size=16).astype(np.float32)
-        got = slope((degree + 1) ** 2, *unit.astype(np.float32), weights)
+        got = slope((degree + 1) ** 2, x, y, z, weights)
         for axis in range(3):
             step = 1e-5 * np.eye(3)[axis]
             ahead = spherical_harmonics.basis(unit + step, degree)

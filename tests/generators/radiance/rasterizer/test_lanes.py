@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from generators.radiance.rasterizer import lanes
+from generators.radiance.rasterizer.kernels import kernel
 from generators.radiance.rasterizer.lanes import (
     at_most,
     exp2,
@@ -21,13 +21,13 @@ from generators.radiance.rasterizer.lanes import (
 FloatRow = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
-@numba.njit
+@kernel
 def _exp2_all(values: FloatRow, out: FloatRow) -> None:
     for at in range(0, len(values), 8):
         store(out, at, exp2(load(values, at)))
 
 
-@numba.njit
+@kernel
 def _everything(a: FloatRow, b: FloatRow, out: FloatRow) -> tuple[float, float]:
     x, y = load(a, 0), load(b, 0)
     store(out, 0, (x + y) * (x - y) / y + ramp() * spread(np.float32(0.5)))

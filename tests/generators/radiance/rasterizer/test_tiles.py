@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import front_camera, random_cloud
 
 from generators.radiance.rasterizer import Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.radiance.rasterizer.tiles import PACKED, TILE, front_to_back, pack, tile_lists
+from tests.generators.radiance.scenes import front_camera, random_cloud
 
 BACKEND = NumbaBackend()
 
