@@ -122,8 +122,8 @@ def _trained(race: Race, trainer: Trainer, judged: list[Photograph], spent: floa
                     f"PSNR at {mark:.0f} s, {race.name}",
                     quality.psnr,
                     "dB",
-                    against,
-                    race.prototype_db[mark],
+                    "goal ≥ 30 dB",
+                    TARGET_DB,
                 )
                 yield Figure(
                     "radiance", f"SSIM at {mark:.0f} s, {race.name}", quality.ssim, "", "1 is the photograph", 1.0
