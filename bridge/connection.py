@@ -29,6 +29,8 @@ FETCHES_LIMIT = 64
 """Assets one client may be waiting for; more are refused, and events that ask for more wait in the ledger."""
 UPLOAD_FRAMES = 8
 """Chunks of uploads that wait for the disk before the client has to."""
+TOGETHER_BYTES = 64 << 10
+"""Small frames that wait are sent in one go up to about this size."""
 BLOCKS = 2
 """Read blocks of a connection: one being sent while the other is read."""
 
@@ -159,6 +161,17 @@ class Connection:
             self._room.set()
         self._read_ahead()
         return frame
+
+    def take_some(self, now: float) -> list[wire.Buffer]:
+        """The next frames, to be sent together: one call to the kernel, and one awakening of the client, for all."""
+        first = self.take(now)
+        if first is None:
+            return []
+        frames, size = [first], len(first)
+        while size < TOGETHER_BYTES and (frame := self.outbox.take_control()) is not None:
+            frames.append(frame)
+            size += len(frame)
+        return frames
 
     async def left(self) -> None:
         """The socket is gone: end what runs for this client alone."""

@@ -38,6 +38,8 @@ log = logging.getLogger("bridge.jobs")
 Tell = Callable[[str, BridgeMessage, bytes], None]
 """Session, message, payload."""
 _RETRY_SECS = 1.0
+_TOGETHER_SECS = 0.001
+"""Results are told so much later at most, so that they and the run's end need only one transaction."""
 _MOST_CHARS = 8000
 
 
@@ -113,15 +115,11 @@ class JobRun:
 
     async def _settle(self) -> None:
         while True:
-            item = await self._inbox.get()
+            item = await self._next()
             if isinstance(item, Ending):
                 break
             if self._failure is None:
                 await self._adopt(item)
-            if self._inbox.empty():  # an end that is at hand anyway is told in the same transaction
-                await asyncio.sleep(0)
-            if self._inbox.empty():
-                self._try([])
         clean = self._failure is None and item.outcome == "finished"
         if not clean:  # before the end is told: whoever hears of it finds nothing left over
             await asyncio.to_thread(shutil.rmtree, self.spool, ignore_errors=True)
@@ -136,6 +134,16 @@ class JobRun:
         self._on_over(self, item.device_secs)
         if clean:
             self._give_back(self.spool)
+
+    async def _next(self) -> Produced | Ending:
+        """What comes next; results that wait to be told are told with it when it comes at once, else without it."""
+        if self._untold and self._inbox.empty():
+            try:
+                async with asyncio.timeout(_TOGETHER_SECS):
+                    return await self._inbox.get()
+            except TimeoutError:
+                self._try([])
+        return await self._inbox.get()
 
     async def _adopt(self, message: Produced) -> None:
         folder = Path(message.folder)

@@ -59,6 +59,12 @@ class _Socket(ServerConnection):
         if not self._chewing:
             self._chew()
 
+    def send_data(self) -> None:
+        waiting = self.protocol.writes
+        if len(waiting) > 1 and all(waiting):  # an empty one stands for the end of the stream
+            waiting[:] = [b"".join(waiting)]
+        super().send_data()
+
     def eof_received(self) -> None:
         if self._arrived:
             rest, self._arrived = bytes(self._arrived), bytearray()
@@ -244,17 +250,22 @@ class Server:
 
     async def _write(self, socket: ServerConnection, connection: Connection) -> None:
         """One writer: whatever is most urgent, then the next; ends when the conversation does."""
+        clock = asyncio.get_running_loop().time
         try:
-            while True:
-                frame = connection.take(time.monotonic())
-                if frame is None:
-                    if connection.closing:
+            async with asyncio.timeout(None) as stall:
+                while True:
+                    frames = connection.take_some(time.monotonic())
+                    if frames:
+                        stall.reschedule(clock() + self._stall_secs)
+                        async with socket.send_context():
+                            for frame in frames:
+                                socket.protocol.send_binary(frame)
+                        self._counters.messages_sent_total += len(frames)
+                    elif connection.closing:
                         break
-                    await connection.wake.wait()
-                    continue
-                async with asyncio.timeout(self._stall_secs):
-                    await socket.send(frame)
-                self._counters.messages_sent_total += 1
+                    else:
+                        stall.reschedule(None)
+                        await connection.wake.wait()
         except TimeoutError:
             self._counters.stalled_clients_total += 1
             log.warning("gave up a client that does not read", extra={"session": connection.session.id})

@@ -63,8 +63,8 @@ class JobBook(Protocol):
     def open_session(self, *, client: str, host: str, session: str) -> tuple[str, bool, int]:
         """Id, whether it was known, and its newest sequence number."""
 
-    def events_after(self, session: str, cursor: int) -> list[JobEventMessage]:
-        """The events after `cursor`, in order."""
+    def events_after(self, session: str, cursor: int, limit: int = -1) -> list[JobEventMessage]:
+        """The events after `cursor`, in order; the first `limit` unless that is -1."""
 
     def submit(self, session: str, request: JobSubmit) -> JobAccepted:
         """Durable before it returns."""
@@ -232,7 +232,7 @@ class Session:
         """The next events from the ledger, a bounded number; `behind` says whether there may be more."""
         if self.state is not State.OPEN or not self.behind:
             return []
-        events = self._jobs.events_after(self.id, self.sent_seq)
+        events = self._jobs.events_after(self.id, self.sent_seq, CATCH_UP_EVENTS + 1)
         actions = [action for event in events[:CATCH_UP_EVENTS] for action in self._event(event)]
         self.behind = len(events) > CATCH_UP_EVENTS
         return actions

@@ -45,7 +45,7 @@ class Client(Driver):
         host_version: str = "",
         bookmark: Optional[Bookmark] = None,
         share_disk: bool = True,
-        verify: bool = True,
+        verify: Optional[bool] = None,
     ) -> None:
         """Without a `url` the bridge is looked for, again at every attempt.
 
@@ -54,7 +54,8 @@ class Client(Driver):
 
         `host` is the program this runs in, and whose conventions files are delivered in unless a job says
         otherwise ("python": neutral arrays). `share_disk=False` has bytes sent even where a path would do.
-        `verify=False` skips hashing what arrives.
+        `verify` says whether what arrives is hashed and compared, which costs half a second per gigabyte; left out,
+        that is done for bytes from another machine only.
         """
         self._fixed = Endpoint(url, token, fingerprint, disk_proof) if url else None
         self._share_disk = share_disk

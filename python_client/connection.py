@@ -174,7 +174,7 @@ class Connection:
         was_open = socket.open
         message = socket.next_message()
         if socket.open and not was_open and self._endpoint is not None:
-            self._protocol.begin(self._endpoint.disk_proof)
+            self._protocol.begin(self._endpoint.disk_proof, local=transport.local)
         if message is not None:
             self._hear(message)
             return True

@@ -35,11 +35,13 @@ class Protocol:
         host: str = "python",
         host_version: str = "",
         bookmark: Optional[Bookmark] = None,
-        verify: bool = True,
+        verify: Optional[bool] = None,
     ) -> None:
+        """`verify` says whether received bytes are hashed and compared; None: only those that came over a network."""
         self._hello = {"client": client, "host": host, "host_version": host_version}
         self._driver = driver
         self._verify = verify
+        self._local = False
         self.welcome: Optional[messages.Welcome] = None
         """What the bridge said to the hello; None while there is no conversation."""
         self.generators: list[messages.Generator] = []
@@ -72,8 +74,9 @@ class Protocol:
 
     # ------------------------------------------------------------------------------- connection
 
-    def begin(self, disk_proof: str = "") -> None:
-        """A connection stands: say hello."""
+    def begin(self, disk_proof: str = "", *, local: bool = False) -> None:
+        """A connection stands: say hello. `local`: it does not leave this machine."""
+        self._local = local
         self.closing, self.fatal = "", None
         self._out.clear()
         hello = {"type": "hello", "protocol": messages.PROTOCOL, **self._hello, "disk_proof": disk_proof}
@@ -130,23 +133,26 @@ class Protocol:
         whole: dict[str, Any] = {"type": "job.submit", "request_id": request_id, **message}
         if host:
             whole["deliver"] = {"host": host, "formats": dict(formats)}
-        size = len(encode(whole))
-        if size > self.limits.frame_bytes:
+        frame = encode(whole)
+        if len(frame) > self.limits.frame_bytes:
             raise ScenecastError(
-                f"the request takes {size} bytes, the bridge accepts {self.limits.frame_bytes}",
+                f"the request takes {len(frame)} bytes, the bridge accepts {self.limits.frame_bytes}",
                 remedy="Send large values as uploaded inputs.",
             )
         job = Job(self._driver, request_id=request_id, generator=whole["generator"], label=whole.get("label", ""))
         job.params, job.host, job.formats = dict(whole.get("params", {})), host, dict(formats)
         self._submitted[request_id] = job
-        self.request(whole, Reply())
+        self.request(whole, Reply(), frame)
         return job
 
-    def request(self, message: Mapping[str, Any], reply: Reply[Any]) -> None:
-        """Say something that is answered under its `request_id`, again on every new connection until it is."""
+    def request(self, message: Mapping[str, Any], reply: Reply[Any], frame: bytes = b"") -> None:
+        """Say something that is answered under its `request_id`, again on every new connection until it is.
+
+        `frame` is the message encoded, where that has been done.
+        """
         self.requests.add(message["request_id"], message, reply)
         if self.welcome is not None:
-            self._say(message)
+            self._out.append(frame or encode(message))
 
     def fetch(self, digest: str, host: str, formats: Mapping[str, str]) -> Reply[Delivery]:
         """Ask for an asset's files in a host's conventions."""
@@ -278,7 +284,8 @@ class Protocol:
             return
         self._pushed.get(message.job_id, set()).discard(message.digest)
         try:
-            delivery = Delivery(message, self.spool, verify=self._verify)
+            verify = not self._local if self._verify is None else self._verify
+            delivery = Delivery(message, self.spool, verify=verify)
         except TransferFailed as error:
             self._end_delivery(message, reply, error)
             return

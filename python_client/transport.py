@@ -77,6 +77,11 @@ class Transport:
         self.outgoing: deque[memoryview] = deque()
         self.outgoing_bytes = 0
 
+    @property
+    def local(self) -> bool:
+        """True when no byte leaves this machine."""
+        return self._address.loopback
+
     def advance(self) -> bool:
         """Take the connection as far as it goes now; True when `ready`.
 

@@ -49,8 +49,9 @@ class FakeJobs:
         self.events[name] = []
         return name, False, 0
 
-    def events_after(self, session: str, cursor: int) -> list[JobEventMessage]:
-        return self.events[session][cursor:]
+    def events_after(self, session: str, cursor: int, limit: int = -1) -> list[JobEventMessage]:
+        events = self.events[session][cursor:]
+        return events if limit < 0 else events[:limit]
 
     def submit(self, session: str, request: JobSubmit) -> JobAccepted:
         if request.generator == "no.such":
