@@ -223,6 +223,7 @@ OWN_MATTER = {
     ("rust", "rust"),
     ("snow", "snow"),
     ("sand", "sand"),
+    ("sand", "hammered_metal"),
     ("dust", "cardboard"),
 }
 """Where the effect brings what is there already, or its colour, only a change is asked for."""
