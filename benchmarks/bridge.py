@@ -6,17 +6,15 @@ import asyncio
 import itertools
 import signal
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks import loopback
 from benchmarks.figures import Figure, secs
-from benchmarks.serving import Served, serving, start
+from benchmarks.serving import Served, empty_folder, serving, start
 from benchmarks.slow_reader import echoes_while_reading, stall
 from python_client import Client
 from python_client.jobs import Job
@@ -29,6 +27,7 @@ _seeds = itertools.count(1)
 def run() -> Iterator[Figure]:
     """Every figure of the bridge, on one private bridge after another."""
     with serving() as served:
+        served.settle()
         yield from _latency(served)
         yield from _large(served)
         yield from _stalled(served)
@@ -156,8 +155,7 @@ def _stalled(served: Served) -> Iterator[Figure]:
 
 
 def _restart(queued: int = 1000) -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory(prefix="scenecast-bench-") as name:
-        folder = Path(name)
+    with empty_folder() as folder:
         process, served = start(folder)
         with served.connect() as client:
             spawned = time.perf_counter()

@@ -11,9 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
 
 from benchmarks.blank import BLANK
 from bridge.app import Bridge
@@ -40,6 +44,18 @@ class Served:
         os.environ["SCENECAST_RUNTIME_DIR"] = str(self.runtime)
         return connect(share_disk=share_disk)
 
+    def settle(self, timeout_secs: float = 30.0) -> None:
+        """Wait until the worker and its spare have loaded torch, and leave the processor to what is measured."""
+        request = urllib.request.Request(f"http{self.url.removeprefix('ws')}/metrics")
+        request.add_header("Authorization", f"Bearer {self.token}")
+        end = time.monotonic() + timeout_secs
+        while time.monotonic() < end:
+            with urllib.request.urlopen(request) as answer:
+                if b"workers_ready 2" in answer.read():
+                    return
+            time.sleep(0.1)
+        raise RuntimeError(f"the workers were not ready after {timeout_secs:g} s; see {self.folder}/bridge.log")
+
     def resident_bytes(self) -> int:
         """Memory of the bridge process alone."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -50,6 +66,8 @@ def start(folder: Path) -> tuple[subprocess.Popen[str], Served]:
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700, exist_ok=True)
     environment = {**os.environ, "SCENECAST_RUNTIME_DIR": str(runtime), "PYTHONPATH": str(ROOT)}
+    # as installed: compiled once, not at every start
+    environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
     command = [sys.executable, "-m", "benchmarks.serving", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
     assert process.stdout is not None
@@ -61,10 +79,18 @@ def start(folder: Path) -> tuple[subprocess.Popen[str], Served]:
 
 
 @contextlib.contextmanager
+def empty_folder() -> Iterator[Path]:
+    """A folder on the disk where a bridge keeps its data; the temporary folder's disk is often of another kind."""
+    cache = platformdirs.user_cache_path("scenecast", ensure_exists=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=cache) as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
 def serving() -> Iterator[Served]:
     """A bridge over an empty folder, ended and removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="scenecast-bench-") as name:
-        process, served = start(Path(name))
+    with empty_folder() as folder:
+        process, served = start(folder)
         try:
             yield served
         finally:

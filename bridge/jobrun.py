@@ -30,7 +30,7 @@ from bridge.messages import (
 from bridge.records import JobRecord
 from bridge.store import FULL_REMEDY, Store
 from bridge.supervisor import ActiveRun, Ending
-from engines.neutral import Draft
+from engines.draft import Draft
 from generators.pipe import Noted, Previewed, Produced, Progressed, WorkerMessage
 
 log = logging.getLogger("bridge.jobs")

@@ -30,8 +30,9 @@ from typing import Any
 from bridge.blanks import Blanks
 from bridge.errors import BadInput, ScenecastError, StoreDamaged, StoreFull, UnknownAsset
 from bridge.messages import AssetRow
+from engines.draft import Draft, manifest_of
 from engines.errors import EnginesError
-from engines.neutral import Draft, Manifest, manifest_bytes, manifest_for_file, manifest_from_bytes, manifest_of
+from engines.manifest import Manifest, manifest_bytes, manifest_from_bytes
 
 INLINE_BYTES = 256 << 10
 """Files up to this size are hashed on the loop (0.15 ms); a thread would cost more than it saves."""
@@ -324,7 +325,8 @@ class Store:
         digest = hashlib.sha256(data).hexdigest()
         own = Path(self._blanks.take())
         with _removed_on_failure(own):
-            with own.open("r+b", buffering=0) as file:  # ext4 writes a truncated file to disk at once, see auto_da_alloc
+            # not "wb": ext4 waits for the disk when a truncated file is closed (mount option auto_da_alloc)
+            with own.open("r+b", buffering=0) as file:
                 file.write(data)
             self._place({**files, digest: own})
         entry = self._entry(digest)
@@ -428,6 +430,8 @@ def _check_hash(path: Path, digest: str, what: str) -> None:
 
 
 def _manifest_of_file(path: Path, digest: str, media_type: str, name: str) -> Manifest:
+    from engines.neutral import manifest_for_file  # loads numpy, which the bridge otherwise does without
+
     try:
         return manifest_for_file(path, digest, name=name, media_type=media_type)
     except EnginesError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from engines.assets import Array, Asset, Image
+from engines.draft import Draft, DraftPart, manifest_of
 from engines.errors import DamagedFile, UnsuitableAsset
 from engines.formats.registry import Format, Limits, decoder, format_named
 from engines.forms import check_parts
@@ -50,28 +51,6 @@ WHOLE_FILE = "file"
 _BLOCK_BYTES = 16 << 20
 
 
-@dataclass(frozen=True)
-class DraftPart:
-    """One array that was written, not yet hashed; `file` is its name inside the folder."""
-
-    name: str
-    file: str
-    media_type: str
-    bytes: int
-    dtype: str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """An asset as a worker left it in its spool: everything but digests and provenance."""
-
-    kind: Kind
-    name: str
-    meta: Mapping[str, Any]
-    parts: tuple[DraftPart, ...]
-
-
 def write(asset: Asset, folder: Path) -> Draft:
     """Write every array of `asset` as a `.npy` file (C order, little endian) into the existing `folder`.
 
@@ -85,14 +64,6 @@ def write(asset: Asset, folder: Path) -> Draft:
         size = _write_npy(path, array)
         written.append(DraftPart(name, path.name, NPY, size, array.dtype.name, array.shape))
     return Draft(asset.kind, asset.name, meta, tuple(written))
-
-
-def manifest_of(draft: Draft, digests: Mapping[str, str], provenance: Mapping[str, Any]) -> Manifest:
-    """The manifest of a draft whose files are stored under `digests` (by part name)."""
-    parts = tuple(
-        Part(part.name, digests[part.name], part.bytes, part.media_type, part.dtype, part.shape) for part in draft.parts
-    )
-    return Manifest(draft.kind, draft.name, draft.meta, provenance, parts)
 
 
 def manifest_for_file(

@@ -34,6 +34,7 @@ from python_client import (
 )
 from python_client.frames import encode
 from python_client.testing import FakeBridge, Hold, Made, Says, Step, echo
+from python_client.transport import Transport, parse_url
 
 LARGE = random.Random(1).randbytes(6_000_000)
 
@@ -125,11 +126,30 @@ def test_a_shared_disk_hands_over_paths(tmp_path: Path) -> None:
         assert Path(result.file("a").path).exists(), "the bridge's own file stays where it is"
 
 
-def test_bytes_that_are_not_the_announced_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with FakeBridge(large) as bridge, connect(bridge.url, bridge.token) as client:
+@pytest.mark.parametrize(("verify", "local"), [(True, True), (True, False), (None, False)])
+def test_bytes_that_are_not_the_announced_ones_are_refused(
+    monkeypatch: pytest.MonkeyPatch, verify: bool | None, local: bool
+) -> None:
+    monkeypatch.setattr(Transport, "local", local)
+    with FakeBridge(large) as bridge, connect(bridge.url, bridge.token, verify=verify) as client:
         monkeypatch.setattr(transfers, "hashlib", SimpleNamespace(sha256=hashlib.blake2s))
         with pytest.raises(TransferFailed, match="damaged"):
             client.submit("test.echo").result(20)
+
+
+@pytest.mark.parametrize(("verify", "local"), [(None, True), (False, True), (False, False)])
+def test_bytes_of_this_machine_are_hashed_only_when_asked(
+    monkeypatch: pytest.MonkeyPatch, verify: bool | None, local: bool
+) -> None:
+    monkeypatch.setattr(Transport, "local", local)
+    with FakeBridge(large) as bridge, connect(bridge.url, bridge.token, verify=verify) as client:
+        monkeypatch.setattr(transfers, "hashlib", SimpleNamespace())
+        assert client.submit("test.echo").result(20).file("a").read() == LARGE
+
+
+@pytest.mark.parametrize(("url", "local"), [("ws://127.0.0.1:1", True), ("wss://192.0.2.1:1", False)])
+def test_a_transport_knows_whether_bytes_leave_this_machine(url: str, local: bool) -> None:
+    assert Transport(parse_url(url)).local is local
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "..", "con", "NUL.txt", "a\\b", "c:d", "x\0", "dot."])
