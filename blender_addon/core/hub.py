@@ -7,6 +7,7 @@ goes on where this one stopped.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ from .client_core import (
 from .controls import SEED_MAX
 from .delivered import Delivered
 from .history import History
-from .landing import sweep
+from .landing import discard, sweep
 from .runs import Made, Order, Run
 from .slots import Slot
 from .targets import Target
@@ -72,7 +73,9 @@ class Hub:
         self._shown: Any = None
         tree = json_file.read(slot.path)
         self._restore(tree if isinstance(tree, dict) else {})
-        sweep(slot.received, (made.digest for run in self.runs for made in run.assets))
+        sweep(slot.received, (made.digest[:32] for run in self.runs for made in run.assets))
+        sources = [one for run in self.runs if not run.over for one in run.order.inputs.values()]
+        sweep(slot.inputs, (os.path.basename(os.path.dirname(one.path)) for one in sources))
         self.client = self._open(tree.get("bookmark") if isinstance(tree, dict) else None)
         for run in self.runs:
             if run.state == "sending":
@@ -321,6 +324,7 @@ class Hub:
         if all(upload.done for upload in uploads.values()):
             for port, upload in uploads.items():
                 row = upload.value
+                discard(run.order.inputs[port].path, self._slot.inputs)
                 run.order.inputs[port] = replace(
                     run.order.inputs[port], digest=row.digest, kind=row.kind, data=b"", path=""
                 )

@@ -76,8 +76,14 @@ def asset_name(run: Run, digest: str, announced: str, kind: str) -> str:
 
 
 def sweep(folder: Path, keep: Iterable[str]) -> None:
-    """Remove what arrived for assets that no run names any more."""
-    kept = {digest[:32] for digest in keep}
+    """Remove every folder in it that has none of these names."""
+    kept = set(keep)
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def discard(path: str, folder: Path) -> None:
+    """Remove a file that has been sent with the folder it is in, when it was made for that: it lies in `folder`."""
+    if path and Path(path).parent.parent == folder:
+        shutil.rmtree(Path(path).parent, ignore_errors=True)

@@ -207,6 +207,8 @@ def placed_line(kind: str, name: str, message: str) -> str:
     opening = f"{kind} {name} "
     if message.casefold().startswith(opening.casefold()):
         return f"Placed {message[len(opening) :]}"
+    if message.casefold() == opening.strip().casefold():
+        return "Kept in this file"
     return message or f"{name} is in the scene"
 
 

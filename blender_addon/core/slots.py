@@ -27,6 +27,8 @@ class Slot:
                 """Where this session is kept."""
                 self.received = folder / f"received-{number}"
                 """Where files that came over the socket are kept."""
+                self.inputs = folder / f"inputs-{number}"
+                """Where what was taken from the scene waits until it is sent, a folder each."""
                 self._file = file
                 return
             file.close()

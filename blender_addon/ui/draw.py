@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from .. import provenance
+from ..capture import why_no_viewport
 from ..core.controls import Control, colour_parts
 from ..core.panel_model import ConnectionRow, JobRow, categories, job_row, port_rows, sentence, wrapped
 from ..core.runs import Run
@@ -177,10 +178,12 @@ def _input(layout: Any, row: Any, port: Any) -> None:
                                         "digest", text=row.title or "Choose …")  # fmt: skip
         picker.port = row.name
     elif row.source == "active":
-        active = bpy.context.view_layer.objects.active
         line = box.row()
         line.active = False
-        line.label(text=active.name if active else "Select an object", icon="OBJECT_DATA")
+        line.label(text=inputs.title_of(row) or "Select an object", icon="OBJECT_DATA")
+    elif not inputs.title_of(row):
+        reason = "The scene has no camera" if row.source.startswith("camera_") else why_no_viewport()
+        box.label(text=sentence(reason), icon="INFO")
 
 
 def _controls(layout: Any, one: session.Session, panel: Any) -> None:
@@ -312,4 +315,5 @@ def _text(layout: Any, text: str, context: Any, *, icon: str = "NONE") -> None:
 def columns(context: Any) -> int:
     """Characters that fit into one line of the region."""
     width = context.region.width if context.region is not None else 280
-    return max(20, int((width / context.preferences.system.ui_scale - 44) / 6.2))
+    scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
+    return max(20, int((width / scale - 44) / 6.2))

@@ -7,6 +7,8 @@ import os
 import uuid
 from typing import Any
 
+import bpy
+
 from ..capture import (
     CapturedFile,
     CaptureError,
@@ -15,6 +17,7 @@ from ..capture import (
     image_file,
     object_glb,
     viewport_picture,
+    why_no_viewport,
 )
 from ..core.runs import Source
 from . import rows, session
@@ -26,13 +29,14 @@ def chosen() -> dict[str, str]:
 
 
 def title_of(row: Any) -> str:
-    """What an input is, in a word or two; empty when nothing is chosen."""
-    fixed = {
-        "active": "Active object", "camera_colour": "Camera view", "camera_depth": "Camera depth",
-        "camera_normal": "Camera normals", "viewport": "Viewport",
-    }  # fmt: skip
-    if row.source in fixed:
-        return fixed[row.source]
+    """What an input is, in a word or two; empty when nothing is chosen or what was chosen is not there."""
+    if row.source == "active":
+        active = bpy.context.view_layer.objects.active
+        return str(active.name) if active is not None else ""
+    if row.source.startswith("camera_"):
+        return f"Camera {row.source.removeprefix('camera_')}" if bpy.context.scene.camera is not None else ""
+    if row.source == "viewport":
+        return "" if why_no_viewport() else "Viewport"
     if row.source in ("result", "watched"):
         return str(row.title) if row.digest else ""
     named = {"object": row.object_name, "collection": row.collection_name, "image": row.image_name,
@@ -46,8 +50,6 @@ def gather() -> dict[str, Source]:
 
 
 def _source(row: Any) -> Source:
-    import bpy
-
     if row.source in ("result", "watched"):
         return Source(row.title, digest=row.digest)
     if row.source == "file":
@@ -55,7 +57,7 @@ def _source(row: Any) -> Source:
         if not os.path.isfile(path):
             raise CaptureError(f"There is no file {path}", "Pick another one")
         return Source(os.path.basename(path), path=path)
-    folder = session.current().inputs_folder / uuid.uuid4().hex[:12]
+    folder = session.current().slot.inputs / uuid.uuid4().hex[:12]
     file = _captured(row, folder)
     return Source(file.name or title_of(row), kind=file.kind, path=file.path, media_type=file.media_type)
 

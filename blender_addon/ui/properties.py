@@ -120,6 +120,15 @@ def _sources(self: Any, _context: Any) -> list[tuple[str, str, str]]:
     return rows.sources(self)
 
 
+def _get_source(self: Any) -> int:
+    names = [item[0] for item in rows.sources(self)]
+    return names.index(self.picked) if self.picked in names else 0
+
+
+def _set_source(self: Any, index: int) -> None:
+    self.picked = rows.sources(self)[index][0]
+
+
 class ScenecastControl(bpy.types.PropertyGroup):
     """One parameter of the generator that is shown; its value is `["value"]`."""
 
@@ -145,8 +154,9 @@ class ScenecastControl(bpy.types.PropertyGroup):
 class ScenecastInput(bpy.types.PropertyGroup):
     """One input of the generator that is shown: where it comes from."""
 
+    picked: StringProperty()  # type: ignore[valid-type]
     source: EnumProperty(  # type: ignore[valid-type]
-        name="From", description="Where this input comes from", items=_sources
+        name="From", description="Where this input comes from", items=_sources, get=_get_source, set=_set_source
     )
     object_name: StringProperty(name="Object", description="The object to send")  # type: ignore[valid-type]
     collection_name: StringProperty(name="Collection", description="The collection to send")  # type: ignore[valid-type]

@@ -47,14 +47,13 @@ def show(form: Form) -> None:
     panel.controls.clear()
     for control in form.controls:
         _fill(panel.controls.add(), control, form.values[control.name])
-    earlier = {row.name: (row.source, row.digest, row.title) for row in panel.inputs}
+    earlier = {row.name: (row.picked, row.digest, row.title) for row in panel.inputs}
     panel.inputs.clear()
     for port in form.row.takes if form.row is not None else ():
         row = panel.inputs.add()
         row.name = port.name
-        items = [item[0] for item in sources(row)]
-        if port.name in earlier and earlier[port.name][0] in items:
-            row.source, row.digest, row.title = earlier[port.name]
+        if port.name in earlier and earlier[port.name][0] in [item[0] for item in sources(row)]:
+            row.picked, row.digest, row.title = earlier[port.name]
     panel.generator = form.generator
 
 

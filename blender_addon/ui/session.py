@@ -52,11 +52,6 @@ class Session:
     def file(self, identity: str) -> None:
         self._file = identity
 
-    @property
-    def inputs_folder(self) -> Path:
-        """Where captured inputs wait until they are sent."""
-        return self.folder / f"inputs-{self.slot.number}"
-
     def close(self) -> None:
         """Keep everything and hang up."""
         self.form.save()

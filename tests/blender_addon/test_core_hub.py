@@ -338,6 +338,13 @@ def test_a_failure_says_why_and_can_be_tried_again(desk: Callable[..., Desk]) ->
 
 def test_inputs_are_sent_first_and_only_once(desk: Callable[..., Desk], tmp_path: Path) -> None:
     one = desk(material)
+    ours = one.slot.inputs / "1" / "mesh.glb"
+    ours.parent.mkdir(parents=True)
+    ours.write_bytes(b"taken from the scene")
+    taken = one.hub.submit(order(inputs={"a": Source("taken", path=str(ours))}))
+    one.until(lambda: taken.over)
+    assert not ours.parent.exists(), "a copy made for sending goes when it is sent"
+    one.bridge.received.clear()
     picture = tmp_path / "picture.png"
     picture.write_bytes(LARGE)
     run = one.hub.submit(order(inputs={"a": Source("a picture", path=str(picture)), "b": Source("raw", data=b"bytes"),
@@ -356,6 +363,7 @@ def test_inputs_are_sent_first_and_only_once(desk: Callable[..., Desk], tmp_path
     again = one.hub.again(run.key)
     assert again.state == "submitting", "what the bridge has is not sent again"
     assert {port: source.digest for port, source in again.order.inputs.items()} == sent
+    assert picture.exists(), "the artist's own file stays"
 
 
 def test_inputs_that_cannot_be_sent_fail_in_words(desk: Callable[..., Desk], tmp_path: Path) -> None:

@@ -155,4 +155,5 @@ def test_wrapping_keeps_every_word(text: str, columns: int) -> None:
 def test_a_placement_is_told_without_what_the_row_says_already() -> None:
     assert model.placed_line("material", "old oak", "Material old oak on Cube") == "Placed on Cube"
     assert model.placed_line("mesh", "rock", "1,000 splats as rock") == "1,000 splats as rock"
+    assert model.placed_line("image", "noise", "Image noise") == "Kept in this file"
     assert model.placed_line("mesh", "rock", "") == "rock is in the scene"

@@ -26,7 +26,9 @@ class Serving:
 
     def start(self) -> str:
         """Its address, once it answers."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        # The bridge takes every other variable of this beginning for a setting, and refuses those it does not know.
+        known = {name: value for name, value in os.environ.items() if not name.startswith("SCENECAST_BPY")}
+        environment = {**known, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
@@ -48,6 +50,8 @@ class Serving:
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait(20)
+            if self._process.stdout:
+                self._process.stdout.close()
             self._process = None
 
     def __enter__(self) -> Serving:

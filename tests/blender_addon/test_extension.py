@@ -1,0 +1,124 @@
+"""The extension as an artist gets it: the built zip, installed in real Blender, with a real bridge."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blenders import Blender
+
+from bridge.cli import blender_addon
+
+PATIENCE_SECS = 150.0
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return blender_addon.build(tmp_path_factory.mktemp("zip") / "scenecast.zip")
+
+
+def run(blender: Blender, case: str, folder: Path, archive: Path, **inputs: Any) -> dict[str, Any]:
+    given = {"python": sys.executable, "archive": str(archive), **inputs}
+    return blender.run(f"panel_cases:{case}", folder, timeout_secs=PATIENCE_SECS, **given)
+
+
+def test_one_of_each_kind_is_made_and_placed_undone_saved_and_loaded(
+    blender: Blender, tmp_path: Path, archive: Path
+) -> None:
+    seen = run(blender, "everything", tmp_path, archive)
+    assert (seen["material"], seen["worn"], seen["seed"]) == ("Placed on Cube", "wet mossy red bricks", True)
+    assert seen["clip"] == "Placed on Cube" and seen["movies"] == ["fire loop"]
+    assert seen["mesh"] == "Placed as granite rock" and seen["rock"][0] == 1 and seen["rock"][1] > 200
+    assert seen["wants"] == ["Choose the mesh it is made from"]
+    assert "1,000 splats of granite rock" in seen["splats"] and seen["cloud"] == 1000
+    assert seen["steps"] == [True, False, True], "one step back takes the result away, one forth brings it back"
+    assert seen["asked in"] == [str(tmp_path / "scene.blend")], "what was asked in an unsaved file follows its name"
+    assert seen["loaded"] == [True, True, True] and seen["kept"] == 1000
+    made = ["splats.from_mesh", "mesh.rock", "clip.loop", "material.procedural"]
+    assert seen["list"] == [[generator, "good"] for generator in made]
+    assert seen["drawn"] == [1, True]
+    assert set(made[:2]) | {"clip.loop"} <= set(seen["synthetic"])
+    assert seen["gone"] == [False, False], "a disabled add-on leaves nothing behind"
+
+
+def test_the_panel_draws_every_state_and_every_generator(blender: Blender, tmp_path: Path, archive: Path) -> None:
+    seen = run(blender, "panels", tmp_path, archive)
+    assert seen["alone"][:2] == ["No bridge is running", "Start one with: scenecast serve"]
+    assert " ".join(seen["empty"]) == "Nothing yet. What you make appears here and stays at hand."
+    assert seen["welcome"].startswith("Connected to scenecast")
+    for generator, (controls, values, button, available) in seen["generators"].items():
+        assert values > controls, f"{generator} shows {values} values for {controls} parameters"
+        assert button == (available and generator not in NEEDS_INPUT), generator
+    title, reason, button = seen["greyed"]
+    assert title == "Cannot run here" and "It needs 10000 GB of GPU memory" in reason and not button
+    assert any("100%" in text for text in seen["working"])
+    assert seen["cancelled"] == "Cancelled"
+    assert seen["failed"] == ["Failed", "The fake was told to fail: expected nothing, got this."]
+    assert seen["done"] == "Kept in this file"
+    assert {"Failed", "Cancelled", "Kept in this file"} <= set(seen["texts"])
+    wanted = {"cancel", "again", "again_new_seed", "parameters", "copy_error", "dismiss", "clear", "place"}
+    assert set(seen["buttons"]) >= {f"scenecast.{name}" for name in wanted - {"cancel"}}
+    assert seen["pictures"] >= 1
+    assert (seen["preset"], seen["presets"]) == (0.5, ["soft"])
+    assert seen["reopened"][:2] == [True, True]
+    assert seen["again"] == [["FINISHED"], "Kept in this file", True]
+    assert seen["cleared"] == 0
+
+
+NEEDS_INPUT = ("splats.from_mesh", "material.from_exemplar", "fake.repaint")
+"""Have to be given something first."""
+
+
+def test_trouble_is_told_and_survived(blender: Blender, tmp_path: Path, archive: Path) -> None:
+    seen = run(blender, "troubles", tmp_path, archive)
+    assert seen["while away"] == ["Waiting for the bridge", True]
+    assert seen["asked while away"] == "Waiting for the bridge"
+    assert seen["after"] == ["Kept in this file", "Kept in this file", True]
+    state, code, line, problem, remedy = seen["full"]
+    assert (state, code, line) == ("failed", "limit.store", "Failed")
+    assert "quota" in problem and "scenecast gc" in remedy
+
+
+def test_things_of_the_scene_become_inputs(blender: Blender, tmp_path: Path, archive: Path) -> None:
+    seen = run(blender, "inputs_from_the_scene", tmp_path, archive)
+    state, said, sent = seen["splats"]
+    assert state == "sending" and "1,000 splats of Suzanne" in said and sent
+    assert seen["without"] == ["Choose the picture it is made from"]
+    assert seen["repaint"] == "Kept in this file"
+    assert seen["left over"] == 0, "copies made for sending are removed"
+
+
+def test_the_next_blender_picks_the_job_up(blender: Blender, tmp_path: Path, archive: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).parent / "cases"))
+    try:
+        from serving import Serving
+    finally:
+        sys.path.pop(0)
+    scene = str(tmp_path / "house.blend")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCENECAST_RUNTIME_DIR", str(tmp_path / "runtime"))
+        with Serving(sys.executable, tmp_path):
+            first = run(blender, "first_blender", tmp_path, archive, scene=scene)
+            second = run(blender, "second_blender", tmp_path, archive, scene=scene)
+    assert first["job"] == second["job"]
+    line, images, _ = second["elsewhere"]
+    assert line == "Placing …" and images == 0, "another file is open: nothing is placed in it"
+    assert second["placed"] == "Kept in this file"
+    assert second["images"][0] == second["images"][1] and second["runs"] == 1
+
+
+def test_the_zip_holds_what_it_says_and_nothing_else(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as zipped:
+        names = zipped.namelist()
+        assert {row.date_time for row in zipped.infolist()} == {blender_addon.EPOCH}
+        assert b"Apache License" in zipped.read("scenecast_client/LICENSE")
+        assert b"GNU GENERAL PUBLIC LICENSE" in zipped.read("LICENSE")
+    assert names == sorted(names) and len(set(names)) == len(names)
+    endings = {Path(name).suffix for name in names if Path(name).name != "LICENSE"}
+    assert endings == {".py", ".toml"}
+    assert not [name for name in names if "test" in name or "__pycache__" in name or name.startswith(("/", "."))]
+    assert {"__init__.py", "blender_manifest.toml", "core/hub.py", "ui/panels.py", "placement/__init__.py",
+            "capture/__init__.py", "provenance.py", "scenecast_client/client.py"} <= set(names)  # fmt: skip
