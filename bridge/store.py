@@ -330,7 +330,7 @@ class Store:
                 file.write(data)
             self._place({**files, digest: own})
         entry = self._entry(digest)
-        os.rename(self._blanks.take(), entry)
+        os.replace(self._blanks.take(), entry)  # it may be there: the asset was made before
         os.utime(entry)
         self._remember(digest, manifest)
         return _row(digest, manifest)
