@@ -98,7 +98,7 @@ class SCENECAST_OT_copy_error(_OfRun, bpy.types.Operator):
     def act(self, run: Run) -> bool:
         """Put it on the clipboard."""
         bpy.context.window_manager.clipboard = error_text(run)
-        self.report({"INFO"}, "Copied")  # type: ignore[attr-defined]
+        self.report({"INFO"}, "Copied")
         return True
 
 

@@ -115,7 +115,7 @@ def _fill_number(row: Any, control: Control, value: Value, tip: str) -> None:
     low, high = control.minimum, control.maximum
     start = value if isinstance(value, (int, float)) else _start(control)
     if control.kind == "whole":
-        bounds = {
+        bounds: dict[str, float] = {
             "min": int(max(-INT_MAX, -INT_MAX if low is None else low)),
             "max": int(min(INT_MAX, INT_MAX if high is None else high)),
         }

@@ -12,8 +12,9 @@ import pytest
 
 from blender_addon.core import hub as hub_module
 from blender_addon.core import json_file
+from blender_addon.core.arrivals import Placement
 from blender_addon.core.history import History
-from blender_addon.core.hub import Hub, Placement
+from blender_addon.core.hub import Hub
 from blender_addon.core.runs import Order, Run, Source
 from blender_addon.core.slots import Slot
 from blender_addon.core.targets import Target
@@ -425,10 +426,10 @@ def test_a_full_disk_is_told_and_forgotten_when_there_is_room(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(hub_module.json_file, "write", full)
+    monkeypatch.setattr(json_file, "write", full)
     one.hub.submit(order())
     assert "No space left on device" in one.hub.trouble
-    monkeypatch.setattr(hub_module.json_file, "write", real)
+    monkeypatch.setattr(json_file, "write", real)
     one.hub.save()
     assert one.hub.trouble == ""
 

@@ -102,7 +102,7 @@ def panels(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         held = generate("fake.script", sleep_secs=60.0, progress=4)
         until(lambda: held.state == "running" and held.fraction == 1.0, "some progress")
         seen["working"] = [text for kind, text in drawn(JOBS).said if kind == "progress"]
-        failed = generate("fake.script", raises="told")
+        failed = generate("fake.script", raises="told", sleep_secs=0.0, progress=0)
         assert bpy.ops.scenecast.cancel(key=held.key) == {"FINISHED"}
         until(lambda: held.over and failed.over, "a cancel and a failure")
         seen["cancelled"], seen["failed"] = row(held).line, [row(failed).line, *row(failed).detail]
@@ -114,7 +114,7 @@ def panels(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         seen["greyed"] = [layout.texts[1], " ".join(layout.texts[2:5]), "scenecast.generate" in layout.operators]
         layout = drawn(JOBS)
         seen["texts"], seen["buttons"] = layout.texts, sorted(set(layout.operators))
-        seen["pictures"] = sum(kind == "picture" for kind, _ in layout.said)
+        seen["pictures"] = _pictures(done.key)
         for generator, preset in (("image.noise", "grey"), ("image.noise", "soft")):
             choose(generator, contrast=0.5)
             assert bpy.ops.scenecast.preset_save(preset=preset) == {"FINISHED"}
@@ -137,6 +137,13 @@ def panels(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         installed.part("ui.draw").preferences(_layout(), installed.part("ui.session").settings())
         installed.part("ui.draw").synthetic(_layout())
     return seen
+
+
+def _pictures(key: str) -> list[Any]:
+    """Whether a result has a picture, and what a preview of two rows becomes (icons have no number here)."""
+    thumbnails = installed.part("ui.thumbnails")
+    preview = installed.part("core.client_core").Preview(1, 2, "image/raw", b"\xff\x00\x00\x00\x00\xff")
+    return [key in thumbnails._collection, thumbnails.pixels(preview).tolist()]
 
 
 def _row_of(generator: str) -> Any:
