@@ -217,8 +217,9 @@ def test_urgent_work_goes_first_and_sessions_take_turns(tmp_path: Path) -> None:
             greedy, modest = place.open(), place.open()
             block = place.submit(params={"sleep_secs": 0.3})
             await place.started(block.job_id)
-            owners = {place.submit(greedy, seed=10 + i, priority=Priority.FINAL).job_id: "greedy" for i in range(4)}
-            owners |= {place.submit(modest, seed=20 + i, priority=Priority.FINAL).job_id: "modest" for i in range(2)}
+            same: dict[str, Any] = {"params": {"sleep_secs": 0.05}, "priority": Priority.FINAL}  # above noise
+            owners = {place.submit(greedy, seed=10 + i, **same).job_id: "greedy" for i in range(4)}
+            owners |= {place.submit(modest, seed=20 + i, **same).job_id: "modest" for i in range(2)}
             owners[place.submit(seed=30, priority=Priority.BATCH).job_id] = "batch"
             owners[place.submit(seed=31, priority=Priority.LIVE).job_id] = "live"
             for job_id in owners:
