@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -153,4 +154,17 @@ class ScenePlan:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-Asset = Image | Material | Clip | Mesh | Splats | Field | Sound | ScenePlan
+@dataclass(frozen=True)
+class Capture:
+    """Photographs of one place or thing, still packed: unlike all others, a file and no arrays.
+
+    `path` is a zip of pictures, with their camera poses in a `transforms.json` (instant-ngp, nerfstudio) or a COLMAP
+    model (cameras, images and points3D as .bin or .txt) if they are known. It is never unpacked to disk.
+    """
+
+    kind: ClassVar[Kind] = Kind.CAPTURE
+    path: Path
+    name: str = ""
+
+
+Asset = Image | Material | Clip | Mesh | Splats | Field | Sound | ScenePlan | Capture

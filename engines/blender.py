@@ -23,6 +23,7 @@ BLENDER = Host(
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
         Kind.SCENE: ("scene",),
+        Kind.CAPTURE: ("zip",),
     },
     plain_maps=tuple(MapName),
     quirks=(

@@ -67,6 +67,7 @@ RULES: Mapping[Kind, Mapping[str, ArrayRule]] = MappingProxyType(
         },
         Kind.SOUND: {"samples": ArrayRule(_F32, ("T", "C"))},
         Kind.SCENE: {},
+        Kind.CAPTURE: {},
     }
 )
 """For every kind, its parts by name, as `engines.assets` describes them in words."""

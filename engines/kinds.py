@@ -14,6 +14,8 @@ class Kind(StrEnum):
     FIELD = "field"
     SOUND = "sound"
     SCENE = "scene"
+    CAPTURE = "capture"
+    """Photographs of one place or thing, with or without camera poses."""
 
 
 class MapName(StrEnum):

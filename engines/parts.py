@@ -8,6 +8,7 @@ from typing import Any
 from engines.assets import (
     Array,
     Asset,
+    Capture,
     Clip,
     Field,
     Image,
@@ -23,12 +24,14 @@ from engines.kinds import ColourSpace, Kind, MapName
 
 Meta = dict[str, Any]
 _NESTED = "material/"
+_WHOLE = "a capture is one zip of photographs; it cannot be taken apart into arrays or made of them"
 
 
 def parts_from_asset(asset: Asset) -> tuple[Meta, dict[str, Array]]:
     """Everything of `asset` but its name: JSON values, and arrays by part name; nothing is copied.
 
-    A material's parts are its maps; those of a mesh's material are named `material/base_color` and so on.
+    A material's parts are its maps; those of a mesh's material are named `material/base_color` and so on. Raises
+    `UnsuitableAsset` for a capture, which is one file and has no parts.
     """
     match asset:
         case Image():
@@ -49,6 +52,8 @@ def parts_from_asset(asset: Asset) -> tuple[Meta, dict[str, Array]]:
             return {"rate_hz": int(asset.rate_hz), "loops": asset.loops}, {"samples": asset.samples}
         case ScenePlan():
             return {"placements": [_placed(each) for each in asset.placements], "notes": dict(asset.notes)}, {}
+        case Capture():
+            raise UnsuitableAsset(_WHOLE, remedy="upload the zip, which makes it an asset as it is")
 
 
 def asset_from_parts(kind: Kind, meta: Mapping[str, Any], parts: Mapping[str, Array], name: str = "") -> Asset:
@@ -75,6 +80,8 @@ def asset_from_parts(kind: Kind, meta: Mapping[str, Any], parts: Mapping[str, Ar
         case Kind.SCENE:
             placements = tuple(_placement(each) for each in meta["placements"])
             return ScenePlan(placements, name, {str(k): str(v) for k, v in meta["notes"].items()})
+        case Kind.CAPTURE:
+            raise UnsuitableAsset(_WHOLE)
 
 
 def _mesh_parts(mesh: Mesh) -> tuple[Meta, dict[str, Array]]:

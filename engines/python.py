@@ -23,6 +23,7 @@ PYTHON = Host(
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav", "npy"),
         Kind.SCENE: ("scene",),
+        Kind.CAPTURE: ("zip",),
     },
     plain_maps=tuple(MapName),
 )

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.assets import Array, Asset, Clip, Field, FloatArray, Image, Material, Mesh, ScenePlan, Sound, Splats
+from engines.assets import (
+    Array,
+    Asset,
+    Capture,
+    Clip,
+    Field,
+    FloatArray,
+    Image,
+    Material,
+    Mesh,
+    ScenePlan,
+    Sound,
+    Splats,
+)
 from engines.colour import as_float, linear_pixels, srgb_u8_from_linear
+from engines.errors import DamagedFile, TooLarge
+from engines.formats.capture_zip import first_photographs
+from engines.formats.registry import Limits, decoder
 from engines.kinds import ColourSpace
 from engines.material_view import lit_ball, lit_tile
 from engines.mesh_view import mesh_picture, splats_picture, three_quarter
 from engines.shading import backdrop, displayed
+from engines.sniffing import sniffed
 from engines.spherical_harmonics import basis, degree_of
 
 __all__ = ["lit_tile", "thumbnail"]
@@ -23,7 +43,7 @@ def thumbnail(asset: Asset, size_px: int = 256) -> NDArray[np.uint8]:
 
     A material is a lit ball, an image is fitted on a checkerboard, a clip is four of its frames in reading order,
     meshes and splats are seen from a three-quarter view, a sound is its waveform above its spectrogram, a
-    field is marched through, a scene is a map from above.
+    field is marched through, a scene is a map from above, a capture is a sheet of nine of its photographs.
     """
     match asset:
         case Material():
@@ -42,6 +62,8 @@ def thumbnail(asset: Asset, size_px: int = 256) -> NDArray[np.uint8]:
             return _field(asset, size_px)
         case ScenePlan():
             return _plan(asset, size_px)
+        case Capture():
+            return _sheet(asset, size_px)
 
 
 def _canvas(size_px: int) -> NDArray[np.uint8]:
@@ -156,6 +178,33 @@ def _field(field: Field, size_px: int) -> NDArray[np.uint8]:
     wall = displayed(backdrop(size_px)).reshape(-1, 3).astype(np.float32) / 255
     whole = np.clip(result + transmitted[:, None] * wall, 0, 1).reshape(size_px, size_px, 3)
     return np.round(whole * 255).astype(np.uint8)
+
+
+def _sheet(capture: Capture, size_px: int) -> NDArray[np.uint8]:
+    """Nine photographs in reading order, each cut to a square; what is neither PNG nor JPEG leaves its place dark."""
+    result = _canvas(size_px)
+    gap = max(1, size_px // 64)
+    cell = (size_px - 2 * gap) // 3
+    with tempfile.TemporaryDirectory(prefix="scenecast-") as folder:
+        for place, (_, content) in enumerate(first_photographs(capture.path, Limits(), 9)):
+            path = Path(folder) / str(place)
+            path.write_bytes(content)
+            try:
+                row, _kind = sniffed(path)
+                picture = decoder(row)(path, Limits())
+            except (DamagedFile, TooLarge):
+                continue
+            if isinstance(picture, Image):
+                top, left = (place // 3) * (cell + gap), (place % 3) * (cell + gap)
+                result[top : top + cell, left : left + cell] = _picture(_square(picture), cell)
+    return result
+
+
+def _square(image: Image) -> Image:
+    height, width = image.pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return Image(image.pixels[top : top + side, left : left + side], image.colour_space)
 
 
 def _plan(plan: ScenePlan, size_px: int) -> NDArray[np.uint8]:

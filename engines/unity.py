@@ -24,6 +24,7 @@ UNITY = Host(
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
         Kind.SCENE: ("scene",),
+        Kind.CAPTURE: ("zip",),
     },
     plain_maps=(
         MapName.BASE_COLOR,

@@ -23,6 +23,7 @@ UNREAL = Host(
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
         Kind.SCENE: ("scene",),
+        Kind.CAPTURE: ("zip",),
     },
     plain_maps=(
         MapName.BASE_COLOR,

@@ -23,6 +23,7 @@ WEB = Host(
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
         Kind.SCENE: ("scene",),
+        Kind.CAPTURE: ("zip",),
     },
     plain_maps=(MapName.BASE_COLOR, MapName.NORMAL, MapName.HEIGHT, MapName.EMISSION),
     packed=(

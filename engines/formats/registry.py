@@ -64,8 +64,8 @@ class Format:
 class ExportedFile:
     """One file that was written.
 
-    `role` says what it is for: "image", "clip", "frame", "mesh", "splats", "field", "sound", "scene", the
-    name of a map or packed map ("base_color", "orm"), or "description" for a JSON sidecar.
+    `role` says what it is for: "image", "clip", "frame", "mesh", "splats", "field", "sound", "scene",
+    "capture", the name of a map or packed map ("base_color", "orm"), or "description" for a JSON sidecar.
     """
 
     file: str
@@ -90,6 +90,8 @@ class Limits:
     max_elements: int = 2**26
     """Vertices, faces or splats."""
     max_file_bytes: int = 2**33
+    max_entries: int = 20_000
+    """Files in an archive; unpacked they may take `max_file_bytes` together."""
 
 
 class Encode(Protocol):

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from engines.material_view import lit_ball, lit_tile, occlusion_of, sampled
 from engines.mesh_view import candidates, splats_picture, three_quarter, visible
 from engines.shading import KEY, Surface, displayed, lit
 from engines.thumbnail import thumbnail
+from tests.engines.captures import PHOTOGRAPHS, capture, photograph
 
 
 def data(values: NDArray[np.float64]) -> Image:
@@ -46,13 +48,28 @@ ASSETS: dict[Kind, Callable[[], Asset]] = {
 }
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.CAPTURE])
 @pytest.mark.parametrize("size_px", [33, 128])
 def test_every_kind_has_a_picture_with_something_in_it(kind: Kind, size_px: int) -> None:
     first, second = thumbnail(ASSETS[kind](), size_px), thumbnail(ASSETS[kind](), size_px)
     assert first.shape == (size_px, size_px, 3) and first.dtype == np.uint8
     np.testing.assert_array_equal(first, second)
     assert first.std() > 8
+
+
+@pytest.mark.parametrize("size_px", [33, 128])
+def test_a_capture_is_a_sheet_of_its_photographs(tmp_path: Path, size_px: int) -> None:
+    colours = {f"{place:02}.png": photograph((25 * place, 255 - 25 * place, 60)) for place in range(10)}
+    packed = capture(tmp_path / "a.zip", {**colours, "transforms.json": b"{}", "03.png": b"no picture at all"})
+    sheet = thumbnail(packed, size_px)
+    assert sheet.shape == (size_px, size_px, 3)
+    gap = max(1, size_px // 64)
+    cell = (size_px - 2 * gap) // 3
+    middles = [((n // 3) * (cell + gap) + cell // 2, (n % 3) * (cell + gap) + cell // 2) for n in range(9)]
+    seen = [tuple(sheet[at].tolist()) for at in middles]
+    wanted = [(25 * n, 255 - 25 * n, 60) if n != 3 else (24, 26, 30) for n in range(9)]
+    np.testing.assert_allclose(seen, wanted, atol=1)
+    assert thumbnail(capture(tmp_path / "b.zip", PHOTOGRAPHS), size_px).std() > 8
 
 
 @pytest.mark.parametrize("asset", [

@@ -13,15 +13,17 @@ from engines.errors import EnginesError
 from engines.export import export
 from engines.formats.registry import Limits, decoder, format_named
 from engines.hosts import host
+from tests.engines.captures import PHOTOGRAPHS, capture
 from tests.engines.neutral_assets import image
 
 LIMITS = Limits(max_pixels=2**20, max_clip_pixels=2**22, max_samples=2**20)
-SOURCES: dict[str, Asset] = {
+SOURCES: dict[str, Asset | None] = {
     "png": image(1, 24),
     "jpeg": image(1, 24),
     "exr": image(1, 24),
     "mp4": Clip(np.repeat(image(1, 24).pixels[None], 5, axis=0)),
     "wav": Sound(np.linspace(-1, 1, 400, dtype=np.float32).reshape(200, 2)),
+    "zip": None,  # a file, made in the test's own folder
 }
 
 
@@ -44,6 +46,7 @@ def damaged(whole: bytes, seed: int) -> bytes:
 
 def hold(tmp_path: Path, name: str, first: int, count: int) -> None:
     source = SOURCES[name]
+    source = source or capture(tmp_path / "source.zip", PHOTOGRAPHS)
     [file] = export(source, host("blender"), tmp_path, formats={source.kind: name}, provenance={"seed": 1})
     whole = (tmp_path / file.file).read_bytes()
     path, decode = tmp_path / "damaged", decoder(format_named(name))
