@@ -1,0 +1,53 @@
+"""The panel in a Blender with a window: what is seen, and that the add-on's own timer does the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bridge.cli import blender_addon
+from tests.blender_addon.cases.serving import Serving
+
+DRIVE = Path(__file__).parent / "cases" / "window_drive.py"
+PROGRAM = os.environ.get("BLENDER_WITH_WINDOW", "")
+NEEDED = (
+    "BLENDER_WITH_WINDOW names no program: set it to a Blender (4.2 or newer, started with --factory-startup …) that "
+    "can open a window, or to a script that starts one in xvfb-run; ImageMagick and xdotool are needed beside it"
+)
+
+
+@pytest.mark.hosts
+@pytest.mark.skipif(not PROGRAM, reason=NEEDED)
+def test_the_panel_in_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = blender_addon.build(tmp_path / "scenecast.zip")
+    (tmp_path / "inputs.json").write_text(json.dumps({"archive": str(archive)}), "utf-8")
+    monkeypatch.setenv("SCENECAST_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("BLENDER_USER_RESOURCES", str(tmp_path / "blender_user"))
+    (tmp_path / "blender_user").mkdir()
+    command = [PROGRAM, "--factory-startup", "--window-geometry", "0", "0", "1400", "1000", "--python", str(DRIVE),
+               "--", str(tmp_path)]  # fmt: skip
+    with Serving(sys.executable, tmp_path):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    seen = json.loads((tmp_path / "result.json").read_text("utf-8"))
+    assert seen["caught at work"] == "running"
+    assert seen["landed"] == ["Placed on Cube"] and seen["worn"] == "wet mossy red bricks"
+    assert seen["failed"] == "the fake was told to fail: expected nothing, got this"
+    assert seen["after undo"] == "Material", "one step back, and the cube wears what it wore before"
+    pictures = {name: np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"), np.int16)
+                for name in ("idle", "generating", "done", "failed")}  # fmt: skip
+    for name, pixels in pictures.items():
+        assert pixels.std() > 10, f"{name} is blank"
+    for before, after in (("idle", "generating"), ("generating", "done"), ("done", "failed")):
+        changed = np.abs(pictures[before] - pictures[after]).max(axis=2) > 24
+        assert changed.mean() > 0.002, f"{after} looks like {before}"
+    bricks = pictures["done"][:, : pictures["done"].shape[1] // 2]
+    red = (bricks[..., 0] > bricks[..., 1] + 25) & (bricks[..., 0] > bricks[..., 2] + 25)
+    assert red.sum() > 1000, "no bricks on the cube"
