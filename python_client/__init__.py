@@ -7,6 +7,7 @@ with connect() as scenecast:
     for event in job:
         print(event)
     job.result().save("out")
+    splats = scenecast.submit("splats.from_photos", inputs={"photos": "folder/of/photographs"}, host="blender")
 """
 
 from __future__ import annotations

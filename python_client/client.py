@@ -164,8 +164,9 @@ class Client(Driver):
         """Ask for one run of a generator; returns at once, connected or not, and is sent exactly once in effect.
 
         Parameters go by name or in `values`. `host` is whose conventions the files are wanted in (a host's name,
-        or "neutral" for arrays). An input is a digest, an asset row, a finished job, an `Asset`, or a file to be
-        uploaded first, which blocks. `preview_px=0` asks for no previews. `fresh` runs again what is in the store.
+        or "neutral" for arrays). An input is a digest, an asset row, a finished job, an `Asset`, or a file or folder
+        of photographs to be uploaded first, which blocks. `preview_px=0` asks for no previews. `fresh` runs again
+        what is in the store.
         """
         message: dict[str, Any] = {"generator": generator, "params": {**(values or {}), **more}, "priority": priority}
         if inputs:
@@ -198,7 +199,11 @@ class Client(Driver):
         return self.upload(source).digest
 
     def start_upload(self, source: Source, *, name: str = "", media_type: str = "") -> Upload:
-        """Offer a file as an input without waiting; skipped by the bridge when it has it already."""
+        """Offer a file as an input without waiting; skipped by the bridge when it has it already.
+
+        A folder goes as one zip of the photographs in it and the JSON or COLMAP files with their poses; it is packed
+        before this returns. Raises `ScenecastError` when it holds no photograph.
+        """
         return self.protocol.upload(source, name=name, media_type=media_type)
 
     def start_fetch(self, digest: str, host: str = "neutral", formats: Optional[Mapping[str, str]] = None) -> Reply[
@@ -266,7 +271,7 @@ class Client(Driver):
     def upload(
         self, source: Source, *, name: str = "", media_type: str = "", timeout_secs: Optional[float] = None
     ) -> messages.AssetRow:
-        """Bring a file to the bridge, unless it is there; the asset it became."""
+        """Bring a file, or a folder of photographs, to the bridge, unless it is there; the asset it became."""
         return self._wait_for(self.start_upload(source, name=name, media_type=media_type), timeout_secs, "the upload")
 
     def fetch(

@@ -7,12 +7,13 @@ id that makes saying it twice the same as once. Durable events are taken in thei
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
-from . import messages
+from . import folders, messages
 from .decoding import Part
 from .errors import BadMessage, JobCancelled, JobFailed, Refused, ScenecastError, TransferFailed
 from .frames import decode_frame, encode
@@ -182,8 +183,15 @@ class Protocol:
             job.end("cancelled", JobCancelled("cancelled before the bridge was told of it"))
 
     def upload(self, source: Source, *, name: str = "", media_type: str = "") -> Upload:
-        """Offer a file as an input."""
-        upload = Upload(self.new_id(), source, name=name, media_type=media_type)
+        """Offer a file as an input; a folder of photographs is packed into the spool first, which blocks."""
+        packed = ""
+        if not isinstance(source, (bytes, bytearray, memoryview)) and os.path.isdir(source):
+            packed = self.spool.new()
+            folders.pack(os.fspath(source), packed)
+            name = name or os.path.basename(os.path.realpath(source))
+        upload = Upload(self.new_id(), packed or source, name=name, media_type=media_type)
+        if packed:
+            upload.then(lambda: self.spool.remove(packed))
         limit = self.limits.upload_bytes
         if self.welcome is not None and limit and upload.size_bytes > limit:
             upload.fail(ScenecastError(f"{upload.name} has {upload.size_bytes} bytes, the bridge takes {limit}"))

@@ -39,6 +39,11 @@ class Spool:
         self._count += 1
         return os.path.join(self._folder, str(self._count))
 
+    def remove(self, path: str) -> None:
+        """Remove one file of the folder, unless all of it is gone already."""
+        if self._folder:
+            os.unlink(path)
+
     def close(self) -> None:
         """Remove the folder and what is in it."""
         if self._folder:
