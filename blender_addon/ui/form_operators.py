@@ -190,6 +190,7 @@ def _target(one: session.Session) -> Target:
         object_name=active.name if active is not None and active.select_get() else "",
         slot=active.active_material_index if active is not None and active.select_get() else None,
         scene_name=bpy.context.scene.name,
+        preview="later",
     )
 
 

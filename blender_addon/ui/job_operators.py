@@ -146,7 +146,7 @@ class SCENECAST_OT_place(_OfRun, bpy.types.Operator):
 
     def act(self, run: Run) -> bool:
         """Queue it; the next tick places it."""
-        session.current().hub.place_again(run.key, Target(kind=self.target))
+        session.current().hub.place_again(run.key, Target(kind=self.target, preview="later"))
         return True
 
 

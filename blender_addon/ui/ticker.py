@@ -14,7 +14,7 @@ import bpy
 
 from ..core.panel_model import placed_line
 from ..core.targets import PlacementError
-from ..placement import place, previews
+from ..placement import draw_next_preview, place
 from . import rows, session, thumbnails
 
 IDLE_SECS, BUSY_SECS, AFTER_DEFECT_SECS = 0.1, 0.02, 1.0
@@ -80,7 +80,7 @@ def pump(budget_secs: float | None = None) -> bool:
     _redraw()
     if one.loading or _artist_is_busy():
         return more
-    return _place_next(one) or (not more and previews.draw_next()) or more
+    return _place_next(one) or (not more and draw_next_preview()) or more
 
 
 def _place_next(one: session.Session) -> bool:

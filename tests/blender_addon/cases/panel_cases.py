@@ -26,6 +26,9 @@ def everything(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         material = generate("material.procedural", prompt="wet mossy red bricks", size_px=256)
         seen["material"] = placed(material)
         seen["worn"] = bpy.data.objects[cube].active_material.name
+        pump(0.1)  # the Asset Browser's picture is drawn when there is time
+        worn = bpy.data.objects[cube].active_material
+        seen["asset"] = [worn.asset_data is not None, worn.preview is not None and worn.preview.image_size[0] > 0]
         seen["seed"] = panel().seed == str(material.seed)
         panel().target = "new_material"
         clip = generate("clip.loop", kind="fire", size_px=64, frames=8)
