@@ -7,7 +7,7 @@ used is named with its reason and skipped; only a capture with nothing usable at
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -49,10 +49,15 @@ class Capture:
     kind: str
 
 
-def read_capture(path: Path) -> Capture:
+def unchecked() -> None:
+    """For those who let work run to its end: never raises."""
+
+
+def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
     """The capture in a folder or zip: a `transforms.json` in any dialect, or a COLMAP model, and its photographs.
 
-    Raises `CaptureError` when there are no poses, the pose file is damaged, or fewer than 3 photographs remain.
+    `check` is called before each photograph; what it raises ends the work. Raises `CaptureError` when there are no
+    poses, the pose file is damaged, or fewer than 3 photographs remain.
     """
     with open_source(path) as source:
         listing = _first(source.names, ("transforms.json", "transforms_train.json"))
@@ -70,7 +75,7 @@ def read_capture(path: Path) -> Capture:
             raise CaptureError(
                 f"{path.name} holds no camera poses; expected transforms.json or a COLMAP model (cameras.bin or .txt)"
             )
-        frames, skipped = _existing(source, listed, root)
+        frames, skipped = _existing(source, listed, root, check)
     if len(frames) < FRAMES_MIN:
         reasons = "; ".join(f"{s.name}: {s.reason}" for s in skipped[:5])
         raise CaptureError(
@@ -133,7 +138,9 @@ def upright(frames: list[Listed]) -> NDArray[np.float64]:
     return matrix
 
 
-def _existing(source: Source, listed: list[Listed], root: PurePosixPath) -> tuple[list[Listed], list[Skipped]]:
+def _existing(
+    source: Source, listed: list[Listed], root: PurePosixPath, check: Callable[[], None]
+) -> tuple[list[Listed], list[Skipped]]:
     """The frames whose photograph is there and new, and why the others are not used."""
     by_tail: dict[str, list[str]] = {}
     for known in sorted(source.names):
@@ -142,6 +149,7 @@ def _existing(source: Source, listed: list[Listed], root: PurePosixPath) -> tupl
     skipped: list[Skipped] = []
     used: dict[str, str] = {}
     for frame in listed:
+        check()
         name: str | None = _find(frame.file, source.names, by_tail, root)
         if name is None:
             skipped.append(Skipped(frame.file, "the file is missing"))

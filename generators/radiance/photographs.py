@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engines.assets import FloatArray
 from generators.radiance.archive import CaptureError, Source, open_source
 from generators.radiance.cameras import Camera
-from generators.radiance.capture import Capture, Skipped
+from generators.radiance.capture import Capture, Skipped, unchecked
 from generators.radiance.lens import Lens, source_pixels
 from generators.radiance.rasterizer.kernels import kernel
 from generators.radiance.transforms_json import Listed, lens_from_json
@@ -46,13 +46,21 @@ class Photograph:
     mask: NDArray[np.bool_] | None = None
 
 
-def load_photographs(capture: Capture, *, longest_side_px: int) -> tuple[list[Photograph], list[Skipped]]:
+def load_photographs(
+    capture: Capture, *, longest_side_px: int, check: Callable[[], None] = unchecked
+) -> tuple[list[Photograph], list[Skipped]]:
     """Decode every photograph of a capture to at most `longest_side_px`, and name those that cannot be read.
 
-    Raises `CaptureError` when fewer than 3 are left.
+    `check` is called after each; what it raises ends the work. Raises `CaptureError` when fewer than 3 are left.
     """
+    results: list[Photograph | Skipped] = []
     with open_source(capture.path) as source, ThreadPoolExecutor(DECODERS) as pool:
-        results = list(pool.map(lambda frame: _try(source, frame, longest_side_px), capture.frames))
+        try:
+            for result in pool.map(lambda frame: _try(source, frame, longest_side_px), capture.frames):
+                check()
+                results.append(result)
+        finally:
+            pool.shutdown(cancel_futures=True)  # those still waiting would be decoded for nobody
     photographs = [result for result in results if isinstance(result, Photograph)]
     skipped = [result for result in results if isinstance(result, Skipped)]
     if len(photographs) < 3:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from engines.kinds import Kind
-from generators.spec import GeneratorSpec, Needs, Params
+from generators.spec import GeneratorSpec, Needs, Params, Port
 
 
 class SplatsFromPhotosParams(Params):
@@ -73,11 +73,19 @@ SPLATS_FROM_PHOTOS = GeneratorSpec(
     id="splats.from_photos",
     title="Splats from photographs",
     promise="Turns posed photographs of a place or thing into a cloud of splats that looks like it from every side.",
+    takes=(
+        Port(
+            name="photos",
+            kinds=(Kind.CAPTURE,),
+            help="A folder or zip of overlapping photographs with transforms.json or a COLMAP model",
+        ),
+    ),
     gives=(Kind.SPLATS,),
     params=SplatsFromPhotosParams,
     needs=Needs(memory_gb=3.0, modules=("numba",)),
     run="generators.radiance.splats_from_photos:run",
     timeout_secs=6 * 3600.0,
+    silence_secs=900.0,
     resumable=True,
 )
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.assets import Capture
 from generators.events import Context, Event, GeneratorError, Note, Preview, Produced, Progress, Request
 from generators.radiance import checkpoint
 from generators.radiance.archive import CaptureError
 from generators.radiance.capture import Skipped, read_capture
 from generators.radiance.photographs import Photograph, held_out, load_photographs
+from generators.radiance.rasterizer.compositing import composite_backward
+from generators.radiance.rasterizer.kernels import compiled_before
 from generators.radiance.specs import SplatsFromPhotosParams
 from generators.radiance.trainer import Trainer, TrainerSettings
 
@@ -24,12 +26,14 @@ SCORE_SECS = 5.0
 CHECKPOINT_SECS = 15.0
 CHECKPOINT_NAME = "splats_from_photos.npz"
 NAMED_MAX = 20
+PREPARING = "preparing kernels (first time only)"
+"""Said while the inner loops are compiled: about a minute, once on each machine."""
 LOADED, SEEDED = 0.04, 0.08
 """Share of the run that reading and seeding take on the progress bar."""
 
 
 def run(request: Request, context: Context) -> Iterator[Event]:
-    """Splats from the photographs at `request.inputs["photos"].path`, a folder or zip with their poses.
+    """Splats from `request.inputs["photos"]`, a `Capture` whose path is a zip or a folder, with camera poses.
 
     Raises `GeneratorError` when the capture cannot be used.
     """
@@ -37,21 +41,23 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     if not isinstance(params, SplatsFromPhotosParams):
         raise GeneratorError(f"expected SplatsFromPhotosParams, got {type(params).__name__}")
     yield Progress(0.0, "reading photographs")
-    capture = read_capture(_path(request))
+    capture = read_capture(_photos(request).path, context.check)
     context.check()
-    photographs, unreadable = load_photographs(capture, longest_side_px=params.resolution_px)
+    photographs, unreadable = load_photographs(capture, longest_side_px=params.resolution_px, check=context.check)
     context.check()
     yield from _left_out((*capture.skipped, *unreadable), len(photographs))
     kept = list(held_out(len(photographs), params.hold_out_every))
     views = [photograph for photograph, held in zip(photographs, kept, strict=True) if not held]
     judged = [photograph for photograph, held in zip(photographs, kept, strict=True) if held] or views[:1]
-    yield Progress(LOADED, "finding depth")
+    first_time = context.device == "cpu" and not compiled_before(composite_backward)
+    yield Progress(LOADED, PREPARING if first_time else "finding depth")
     trainer = Trainer(views, _settings(params, request.seed), points=capture.points, device=context.device)
     saved = context.scratch / CHECKPOINT_NAME
     if saved.exists():
         checkpoint.load(trainer, saved)
         yield Note(f"taken up again at iteration {trainer.iteration}")
-    yield Progress(SEEDED, f"{len(trainer.parameters):,} seeds")
+    context.check()
+    yield Progress(SEEDED, PREPARING if first_time else f"{len(trainer.parameters):,} seeds")
     if context.wants_previews:
         yield Preview(preview(trainer, judged[0]))
     yield from _train(trainer, context, judged, saved)
@@ -65,12 +71,11 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     yield Produced(trainer.splats("Splats from photographs"))
 
 
-def _path(request: Request) -> Path:
-    photos: Any = request.inputs.get("photos")
-    path = getattr(photos, "path", None)
-    if path is None:
+def _photos(request: Request) -> Capture:
+    photos = request.inputs.get("photos")
+    if not isinstance(photos, Capture):
         raise GeneratorError("no photographs were given; pass a zip or folder of photographs with their camera poses")
-    return Path(path)
+    return photos
 
 
 def _settings(params: SplatsFromPhotosParams, seed: int) -> TrainerSettings:

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 # OpenMP's threads wait for their next kernel by spinning, which costs ten times the work itself as soon as anything
@@ -27,6 +28,9 @@ KERNEL_LOCK = threading.RLock()
 """Held while a parallel kernel runs: numba's `workqueue` layer ends the process when two threads enter at once."""
 
 prange = numba.prange
+
+_PARALLEL: dict[Callable[..., Any], Any] = {}
+"""Numba's own objects behind the parallel kernels."""
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -50,4 +54,16 @@ def parallel_kernel(function: Callable[..., R]) -> Callable[..., R]:
         with KERNEL_LOCK:
             return compiled(*args)
 
+    _PARALLEL[locked] = compiled
     return locked
+
+
+def compiled_before(function: Callable[..., Any]) -> bool:
+    """Whether numba's cache on disk has an index for a parallel kernel that is newer than its source.
+
+    It may be for another machine's instructions, so this is a hint for people, not a promise.
+    """
+    compiled = _PARALLEL[function]
+    source = Path(compiled.py_func.__code__.co_filename)
+    indices = Path(compiled.stats.cache_path).glob(f"{source.stem}.{function.__qualname__}-*.nbi")
+    return any(index.stat().st_mtime >= source.stat().st_mtime for index in indices)

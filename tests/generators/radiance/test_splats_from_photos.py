@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import msgspec
 import numpy as np
 import pytest
 
-from engines.assets import Splats
+from engines.assets import Capture, Splats
 from generators.events import Cancelled, GeneratorError, Note, Preview, Produced, Progress, Request
 from generators.radiance import checkpoint, splats_from_photos
 from generators.radiance.specs import SPECS, SPLATS_FROM_PHOTOS, SplatsFromPhotosParams
@@ -23,11 +21,6 @@ from tests.generators.radiance.scenes import photographs_of, textured_room
 
 VIEWS = photographs_of(textured_room(2000), 6, width=48, height=40, arc_deg=50)
 PARAMS = SplatsFromPhotosParams(resolution_px=96, iterations=40, splats_max=500, sh_degree=1, hold_out_every=5)
-
-
-@dataclass(frozen=True)
-class Photos:
-    path: Path
 
 
 @dataclass
@@ -46,8 +39,7 @@ class Bench:
 
 
 def request(path: Path, params: SplatsFromPhotosParams = PARAMS) -> Request:
-    inputs = cast(Mapping[str, Any], {"photos": Photos(path)})
-    return Request(params=params, seed=5, inputs=inputs)
+    return Request(params=params, seed=5, inputs={"photos": Capture(path)})
 
 
 def test_photographs_become_splats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
