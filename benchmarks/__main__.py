@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from benchmarks.figures import Figure, show
 
-BENCHES = ("bridge", "client", "materials", "engines", "radiance")
+BENCHES = ("bridge", "materials", "engines", "radiance", "blender")
 
 
 def main() -> None:

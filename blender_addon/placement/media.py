@@ -86,7 +86,7 @@ def gather(blend_path: str) -> list[str]:
     return moved
 
 
-@persistent  # type: ignore[untyped-decorator]
+@persistent
 def gather_on_save(path: str) -> None:
     """Handler for `save_pre`: what the file plays is saved with it."""
     if path:

@@ -1,4 +1,4 @@
-"""`scenecast`: serve | run | demo | doctor | generators | jobs | cancel | gc | token.
+"""`scenecast`: serve | run | demo | doctor | generators | jobs | cancel | gc | token | blender-addon.
 
 Exit status: 0 when what was asked is done, 1 when it failed, 2 when it was asked for wrongly.
 """
@@ -9,6 +9,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 COMMANDS = {
     "run": "make something with a generator and write it to a folder",
@@ -20,6 +21,7 @@ COMMANDS = {
     "gc": "remove results that are no longer needed",
     "token": "show the running bridge's address and token, or set a new token",
     "doctor": "look for what is missing or wrong, and say what to do",
+    "blender-addon": "build or install the Blender extension",
 }
 """Command and one line of help; each has a module of its name with `add_arguments` and `run`."""
 
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given.command:
         _parser([]).print_help()
         return 2
-    command = importlib.import_module(f"bridge.cli.{given.command}")
+    command = _module(given.command)
     try:
         return int(command.run(given))
     except (BridgeError, ClientError) as error:
@@ -50,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"bridge.cli.{command.replace('-', '_')}")
+
+
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     """The parser; only the module of the command that is called is imported."""
     parser = argparse.ArgumentParser(prog="scenecast", description="Generative models in your scene.")
@@ -58,5 +64,5 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     for name, help_ in COMMANDS.items():
         child = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
         if name == called:
-            importlib.import_module(f"bridge.cli.{name}").add_arguments(child)
+            _module(name).add_arguments(child)
     return parser

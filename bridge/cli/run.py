@@ -18,7 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("generator", help="what to run, as `material.procedural`; see `scenecast generators`")
     parser.add_argument("-p", "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
     parser.add_argument(
-        "-i", "--input", action="append", default=[], metavar="PORT=FILE", help="an input: file, folder of photographs, or digest"
+        "-i",
+        "--input",
+        action="append",
+        default=[],
+        metavar="PORT=FILE",
+        help="an input: file, folder of photographs, or digest",
     )
     parser.add_argument("--host", default="python", help="whose conventions the files follow (default: python)")
     parser.add_argument("--format", action="append", default=[], metavar="KIND=FORMAT", help="as material=exr")

@@ -45,7 +45,7 @@ class Blender:
 
 def variable(version: str) -> str:
     """Name of the environment variable that holds the path of the Python with that Blender."""
-    return f"SCENECAST_BPY_{version.replace('.', '_')}"
+    return f"BLENDER_BPY_{version.replace('.', '_')}"
 
 
 def found(version: str) -> Blender | str:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from blenders import VERSIONS, Blender, found
+from tests.blender_addon.blenders import VERSIONS, Blender, found
 
 
 @pytest.fixture(params=VERSIONS)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main(case: str, folder: Path) -> int:
     """0 when the case returned, 1 when it raised; then the traceback is on stderr."""
-    sys.path[:0] = [str(ROOT), str(Path(__file__).parent / "cases")]
+    sys.path.insert(0, str(ROOT))
     import bpy
 
     # Blender's own add-ons may warn; ours may not.
@@ -29,7 +29,7 @@ def main(case: str, folder: Path) -> int:
     try:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         inputs = json.loads((folder / "inputs.json").read_text("utf-8"))
-        result = getattr(importlib.import_module(module), function)(folder, inputs)
+        result = getattr(importlib.import_module(f"tests.blender_addon.cases.{module}"), function)(folder, inputs)
         (folder / "result.json").write_text(json.dumps(result), "utf-8")
     except BaseException:
         traceback.print_exc()

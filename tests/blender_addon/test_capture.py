@@ -8,11 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from blenders import Blender
-from deliveries import delivered
 from hypothesis import given
 from hypothesis import strategies as st
-from looking import picture
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,6 +17,9 @@ from blender_addon.core.png import png_bytes
 from engines.asymmetric import asymmetric_mesh, findings
 from engines.formats import glb
 from engines.formats.registry import Limits
+from tests.blender_addon.blenders import Blender
+from tests.blender_addon.deliveries import delivered
+from tests.blender_addon.looking import picture
 
 
 def test_the_scene_is_seen_and_exported_untouched(blender: Blender, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deliveries import delivered
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from engines.colour import linear_from_srgb, srgb_from_linear
 from engines.hosts import host
 from engines.kinds import Kind
 from engines.transforms import frame_of, move_splats
+from tests.blender_addon.deliveries import delivered
 
 
 @pytest.mark.parametrize("coefficients", [1, 4, 9, 16])

@@ -70,7 +70,7 @@ def test_the_panel_draws_every_state_and_every_generator(blender: Blender, tmp_p
     assert seen["cleared"] == 0
 
 
-NEEDS_INPUT = ("splats.from_mesh", "material.from_exemplar", "fake.repaint")
+NEEDS_INPUT = ("splats.from_photos", "splats.from_mesh", "material.from_exemplar", "fake.repaint")
 """Have to be given something first."""
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from blenders import Blender
-from deliveries import delivered
-from looking import FloatArray, brightness, patch, picture
 
 from engines.assets import Material
 from engines.asymmetric import BUMP_CENTRE_UV, BUMP_RADIUS_UV, asymmetric_material
 from engines.kinds import MapName
+from tests.blender_addon.blenders import Blender
+from tests.blender_addon.deliveries import delivered
+from tests.blender_addon.looking import FloatArray, brightness, patch, picture
 
 PRINCIPLED, OUTPUT = "BSDF_PRINCIPLED", "OUTPUT_MATERIAL.Surface"
 

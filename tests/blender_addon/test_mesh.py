@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from blenders import Blender
-from deliveries import delivered
-from looking import patch, picture
 
 from engines.assets import Asset, Clip, Mesh, Sound
 from engines.asymmetric import asymmetric_image, asymmetric_material, asymmetric_mesh, asymmetric_splats, findings
 from engines.hosts import host
 from engines.transforms import NEUTRAL, frame_of, move_mesh
+from tests.blender_addon.blenders import Blender
+from tests.blender_addon.deliveries import delivered
+from tests.blender_addon.looking import patch, picture
 
 
 def test_it_arrives_the_right_way_round(blender: Blender, tmp_path: Path) -> None:

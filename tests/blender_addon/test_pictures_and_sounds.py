@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from blenders import Blender
-from deliveries import delivered
-from looking import patch, picture
 
 from engines.assets import Clip, Sound
 from engines.asymmetric import asymmetric_image
 from engines.kinds import Kind
+from tests.blender_addon.blenders import Blender
+from tests.blender_addon.deliveries import delivered
+from tests.blender_addon.looking import patch, picture
 
 FRAMES = 6
 

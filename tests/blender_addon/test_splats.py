@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from blenders import Blender
-from deliveries import delivered
-from looking import patch, picture
 
 from engines.assets import Splats
 from engines.asymmetric import NAME, asymmetric_splats
@@ -15,6 +12,9 @@ from engines.colour import linear_from_srgb, srgb_from_linear
 from engines.hosts import host
 from engines.spherical_harmonics import DC
 from engines.transforms import frame_of, move_splats
+from tests.blender_addon.blenders import Blender
+from tests.blender_addon.deliveries import delivered
+from tests.blender_addon.looking import patch, picture
 
 
 def first(splats: Splats, count: int) -> Splats:

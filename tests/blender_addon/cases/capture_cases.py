@@ -9,11 +9,11 @@ from typing import Any
 
 import bpy
 import numpy as np
-import stage
 
 from blender_addon import capture
 from blender_addon.core.captured import CaptureError
 from blender_addon.placement import place
+from tests.blender_addon.cases import stage
 
 
 def refused(act: Any) -> str:

@@ -120,6 +120,8 @@ class FakeLayout:
 class _Filled:
     """An operator's properties: only those that it has can be set."""
 
+    kind: Any
+
     def __init__(self, kind: Any) -> None:
         self.__dict__["kind"] = kind
 

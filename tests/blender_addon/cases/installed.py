@@ -83,7 +83,7 @@ def placed(run: Any, secs: float = 60.0) -> str:
     until(lambda: run.over and (run.state != "done" or len(run.landed) == len(run.assets) or run.misplaced),
           f"placing {run.order.generator}", secs)  # fmt: skip
     assert run.state == "done" and not run.misplaced, (run.state, run.error, run.misplaced)
-    return row(run).line
+    return str(row(run).line)
 
 
 def row(run: Any) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 
 import bpy
 import numpy as np
-import stage
 
 from blender_addon import provenance
 from blender_addon.placement import Target, place
+from tests.blender_addon.cases import stage
 
 
 def wired(material: Any) -> dict[str, Any]:

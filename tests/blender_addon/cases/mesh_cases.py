@@ -7,9 +7,9 @@ from typing import Any
 
 import bpy
 import numpy as np
-import stage
 
 from blender_addon.placement import Target, place
+from tests.blender_addon.cases import stage
 
 
 def save_arrays(mesh: Any, path: Path) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import installed
-from fake_layout import drawn
-from installed import choose, connected, generate, panel, placed, pump, row, session, until
-from serving import Serving
+
+from tests.blender_addon.cases import installed
+from tests.blender_addon.cases.fake_layout import drawn
+from tests.blender_addon.cases.installed import choose, connected, generate, panel, placed, pump, row, session, until
+from tests.blender_addon.cases.serving import Serving
 
 MAKE, JOBS = "SCENECAST_PT_make_view3d", "SCENECAST_PT_jobs_view3d"
 
@@ -154,7 +155,7 @@ def _row_of(generator: str) -> Any:
 
 
 def _layout() -> Any:
-    from fake_layout import FakeLayout
+    from tests.blender_addon.cases.fake_layout import FakeLayout
 
     return FakeLayout()
 

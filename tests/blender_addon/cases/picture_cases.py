@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import stage
 
 from blender_addon.placement import Target, media, place
+from tests.blender_addon.cases import stage
 
 
 def textured(name: str) -> Any:

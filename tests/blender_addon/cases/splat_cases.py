@@ -8,9 +8,9 @@ from typing import Any
 
 import bpy
 import numpy as np
-import stage
 
 from blender_addon.placement import Target, place
+from tests.blender_addon.cases import stage
 
 WIDTHS = {"FLOAT": ("value", 1), "FLOAT_VECTOR": ("vector", 3), "FLOAT_COLOR": ("color", 4), "QUATERNION": ("value", 4)}
 

@@ -58,10 +58,10 @@ def test_every_file_says_its_licence_and_imports_only_its_own(tmp_path: Path) ->
                 assert "import blender_addon" not in text and "from blender_addon" not in text, name
 
 
-@pytest.mark.skipif("SCENECAST_BPY_4_2" not in os.environ, reason="SCENECAST_BPY_4_2 names no Python with bpy")
+@pytest.mark.skipif("BLENDER_BPY_4_2" not in os.environ, reason="BLENDER_BPY_4_2 names no Python with bpy")
 def test_blenders_own_check_is_content(tmp_path: Path) -> None:
     archive = blender_addon.build(tmp_path / "x.zip")
-    folder = Path(os.environ["SCENECAST_BPY_4_2"]).parents[1]
+    folder = Path(os.environ["BLENDER_BPY_4_2"]).parents[1]
     (tool,) = folder.glob("lib/python*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py")
     done = subprocess.run([sys.executable, str(tool), "validate", str(archive)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
