@@ -60,9 +60,9 @@ def watch(client: Client, job: Job, *, quiet: bool, interrupted: Interrupted) ->
                 console.print("cancelling; press Ctrl-C again to leave without waiting")
             _show(progress, task, job)
     if not quiet:
-        for event in job.take_events():
-            if isinstance(event, events.Noted):
-                console.print(f"[yellow]note:[/yellow] {escape(event.text)}")
+        left = [event.text for event in job.take_events() if isinstance(event, events.Noted)]
+        for text in job.notes if progress.disable else left:  # without bars, none was shown on the way
+            console.print(f"[yellow]note:[/yellow] {escape(text)}")
 
 
 def _show(progress: Progress, task: TaskID, job: Job) -> None:
