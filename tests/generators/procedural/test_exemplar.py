@@ -14,7 +14,7 @@ from generators.procedural.exemplar import run
 from generators.procedural.lattice_noise import cells, fbm
 from generators.procedural.small_specs import ExemplarParams
 
-PHOTOGRAPHS = Path("/work/shared/data/fox/images")
+PHOTOGRAPHS = Path(__file__).resolve().parents[4] / "shared" / "data" / "fox" / "images"
 
 
 class Quiet:
