@@ -252,22 +252,25 @@ def test_chunks_stop_without_credit_and_go_on_with_it(tmp_path: Path) -> None:
 def test_transfers_take_turns_and_can_be_stopped(tmp_path: Path) -> None:
     async def story() -> None:
         async with served(tmp_path) as one, client(one.url) as me:
-            long = await me.ask(
-                "asset.fetch", "asset.files", request_id="a", digest=await one.asset(64 << 20), host="neutral"
-            )
-            short = await me.ask(
-                "asset.fetch", "asset.files", request_id="b", digest=await one.asset(1 << 20), host="neutral"
-            )
-            left, passed = sum(row["size_bytes"] for row in short["files"]), 0
-            while left:
-                chunk = await me.hear_until("asset.chunk")
-                await me.say("asset.credit", size_bytes=len(chunk["payload"]))
-                if chunk["transfer"] == short["transfer"]:
-                    left -= len(chunk["payload"])
-                else:
-                    passed += len(chunk["payload"])
+            digests = {"long": await one.asset(64 << 20), "short": await one.asset(1 << 20)}
+            for name, digest in digests.items():
+                await me.say("asset.fetch", request_id=name, digest=digest, host="neutral")
+            transfers: dict[str, str] = {}
+            left, passed = 1, 0
+            while left:  # every chunk earns its credit, whoever it is for: one without would stall both in the end
+                message = await me.hear()
+                if message["type"] == "asset.files":
+                    transfers[message["request_id"]] = message["transfer"]
+                    if message["request_id"] == "short":
+                        left, passed = sum(row["size_bytes"] for row in message["files"]), 0
+                elif message["type"] == "asset.chunk":
+                    await me.say("asset.credit", size_bytes=len(message["payload"]))
+                    if message["transfer"] == transfers.get("short"):
+                        left -= len(message["payload"])
+                    else:
+                        passed += len(message["payload"])
             assert passed < 16 << 20
-            await me.say("asset.stop", transfer=long["transfer"])
+            await me.say("asset.stop", transfer=transfers["long"])
             await me.ask("ping", "pong", id=1)
             while (await me.ask("ping", "pong", id=2))["type"] != "pong":
                 pass
