@@ -93,11 +93,15 @@ def _large(served: Served) -> Iterator[Figure]:
         asset = _submit(client, 4096, 4).result()[0]
         by_path_ms = _median_ms(lambda: _opened(client, asset.digest), 30)
         yield _figure("64 MiB by path, asked → mapped (p50)", by_path_ms, "ms", "limit < 1 ms", 1.0)
-    limit_secs = statistics.median(loopback.transfer_secs(LARGE_BYTES, rounds=7))
+    limits = {
+        "blocking loopback TCP into a reused buffer, same run (goal ≥ 0.70)": loopback.transfer_secs(LARGE_BYTES),
+        "blocking loopback TCP into a new file, as the client does": loopback.transfer_secs(LARGE_BYTES, to_file=True),
+    }
     with served.connect(share_disk=False) as client:
         times = secs(lambda: client.fetch(asset.digest, "neutral"), rounds=7)
-        rate, limit = (LARGE_BYTES / 1e9 / median for median in (statistics.median(times), limit_secs))
-        yield _figure("64 MiB in chunks (p50)", rate, "GB/s", "blocking loopback TCP, same run (goal ≥ 0.70)", limit)
+        for against, limit_times in limits.items():
+            rate, limit = (LARGE_BYTES / 1e9 / statistics.median(spent) for spent in (times, limit_times))
+            yield _figure("64 MiB in chunks (p50)", rate, "GB/s", against, limit)
         echoes = _echoes_during(client, asset.digest, rounds=8)
         yield _figure("control echo during 64 MiB (p50)", statistics.median(echoes) * 1e3, "ms", "limit ≤ 4 ms", 4.0)
         yield _figure("control echo during 64 MiB (max)", max(echoes) * 1e3, "ms", "limit ≤ 10 ms", 10.0)

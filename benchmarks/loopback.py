@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 _SENDER = """
@@ -22,27 +23,39 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as peer:
 """
 
 
-def transfer_secs(size_bytes: int, *, rounds: int = 5) -> list[float]:
-    """Seconds from asking for `size_bytes` to having them in a reused buffer, once a round."""
-    buffer = memoryview(bytearray(size_bytes))
+def transfer_secs(size_bytes: int, *, rounds: int = 5, to_file: bool = False) -> list[float]:
+    """Seconds from asking for `size_bytes` to having them in a reused buffer, or in a new file, once a round."""
+    buffer = memoryview(bytearray(256 << 10 if to_file else size_bytes))
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         sender = subprocess.Popen([sys.executable, "-c", _SENDER, str(port), str(size_bytes)])
         peer, _ = server.accept()
         try:
-            return [_receive(peer, buffer) for _ in range(rounds + 1)][1:]
+            receive = _receive_to_file if to_file else _receive
+            return [receive(peer, buffer, size_bytes) for _ in range(rounds + 1)][1:]
         finally:
             peer.close()
             sender.wait(timeout=10)
 
 
-def _receive(peer: socket.socket, buffer: memoryview) -> float:
+def _receive(peer: socket.socket, buffer: memoryview, size_bytes: int) -> float:
     start = time.perf_counter()
     peer.sendall(b"!")
     got = 0
-    while got < len(buffer):
+    while got < size_bytes:
         got += peer.recv_into(buffer[got:])
     return time.perf_counter() - start
+
+
+def _receive_to_file(peer: socket.socket, buffer: memoryview, size_bytes: int) -> float:
+    start = time.perf_counter()
+    peer.sendall(b"!")
+    with tempfile.TemporaryFile(buffering=0) as file:
+        while size_bytes:
+            got = peer.recv_into(buffer[: min(len(buffer), size_bytes)])
+            file.write(buffer[:got])
+            size_bytes -= got
+        return time.perf_counter() - start
 
 
 def echo_secs(*, rounds: int = 200) -> list[float]:
