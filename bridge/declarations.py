@@ -99,7 +99,9 @@ def in_words(declared: types.Type) -> str:
         case types.UnionType():
             return " or ".join(in_words(choice) for choice in declared.types)
         case types.ListType():
-            return f"list of {_most(declared.max_length)}{in_words(declared.item_type)}"
+            exact = declared.min_length is not None and declared.min_length == declared.max_length
+            count = f"{declared.max_length} × " if exact else _most(declared.max_length)
+            return f"list of {count}{in_words(declared.item_type)}"
         case types.DictType():
             return f"map of {_most(declared.max_length)}{in_words(declared.value_type)}"
         case types.StructType():

@@ -116,6 +116,17 @@ class PortRow(Part):
     help: Text = ""
 
 
+class LiveRow(Part):
+    """What a live generator wants to be sent with every frame: `colour`, `depth`, `normal`, `camera`."""
+
+    wants: list[Name]
+    """Channels it cannot do without."""
+    optional: list[Name] = []
+    """Channels that make its answer better."""
+    refines: bool = False
+    """True: it answers roughly while frames keep coming, and in full when they rest."""
+
+
 class GeneratorRow(Part):
     """One generator, as the catalog shows it; a panel draws itself from this."""
 
@@ -132,6 +143,14 @@ class GeneratorRow(Part):
     """Why it is not available, as a sentence with the remedy."""
     memory_gb: float = 0.0
     gpu_memory_gb: float = 0.0
+    grows: bool = False
+    """True: its cloud can be watched while it grows; see `growth` in `job.submit`."""
+    steers: list[Name] = []
+    """What `job.steer` can ask of a run: `pause` (and so `resume`), `finish`."""
+    jobs: bool = True
+    """False: it only works live, and is not submitted."""
+    live: LiveRow | None = None
+    """Present when it can be opened live."""
 
 
 class HostRow(Part):
@@ -160,6 +179,8 @@ class Deliver(Part):
     host: Name
     """A host's name, or `neutral` for the stored arrays as they are."""
     formats: Formats = {}
+    progressive: bool = False
+    """For a neutral cloud in chunks: rows of all its arrays together, the most important rows first."""
 
 
 class PreviewWish(Part):
@@ -169,6 +190,17 @@ class PreviewWish(Part):
     per_sec: Annotated[float, Meta(gt=0, le=60)] = 4.0
     media_type: Literal["image/jpeg", "image/raw"] = "image/jpeg"
     """`image/raw` is RGB8, rows top first, for hosts without a JPEG decoder."""
+
+
+class GrowthWish(Part):
+    """How a client wants to watch a cloud grow: it is told of versions by `job.grown` and asks by `growth.get`."""
+
+    per_sec: Annotated[float, Meta(gt=0, le=30)] = 1.0
+    """New versions a second at most."""
+    splats_max: Natural = 0
+    """The most important splats only, until the cloud is finished; 0 for all."""
+    sh_degree: Annotated[int, Meta(ge=0, le=3)] = 3
+    """Degree of the harmonics at most, until the cloud is finished; 0 needs a quarter of the bytes of 3."""
 
 
 class FileRow(Part):
@@ -222,6 +254,49 @@ class JobRow(Part):
     ended: float | None = None
     mine: bool = True
     """False when another client submitted it."""
+    steered: Name = ""
+    """`paused`, or `finishing` when it was asked to stop here and keep what it has; empty otherwise."""
+
+
+# ------------------------------------------------------------------------------------ live: parts
+
+Side = Annotated[int, Meta(ge=1, le=4096)]
+Angle = Annotated[float, Meta(ge=0.0, le=179.0)]
+
+
+class LiveCamera(Part):
+    """Whence a frame is seen, in the neutral convention: right-handed, +Y up, metres."""
+
+    world_from_camera: Annotated[list[float], Meta(min_length=16, max_length=16)]
+    """4×4, row by row; the camera looks along its own -Z, its +Y is up in the picture."""
+    fov_y_deg: Angle = 50.0
+    """Angle between the picture's lower and upper edge; of no account when orthographic."""
+    fov_x_deg: Angle = 0.0
+    """Angle between its left and right edge; 0 for square pixels."""
+    centre_x: float = 0.0
+    """Where the line of sight meets the picture: 0 the middle, 1 the right edge."""
+    centre_y: float = 0.0
+    """0 the middle, 1 the upper edge."""
+    near_m: float = 0.1
+    far_m: float = 1000.0
+    height_m: Annotated[float, Meta(ge=0.0)] = 0.0
+    """Height of an orthographic picture; 0 for a perspective one."""
+
+
+class LivePicture(Part):
+    """One channel of a frame; its pixels lie in the frame's bytes, row by row, without gaps."""
+
+    channel: Literal["colour", "depth", "normal"]
+    offset: Natural
+    size_bytes: Natural
+    """Width × height × components × bytes of the dtype: colour has 3 or 4 components, depth 1, normal 3."""
+    dtype: Literal["u1", "<f2", "<f4"] = "u1"
+    space: Literal["", "srgb", "linear", "metres", "window", "world", "camera"] = ""
+    """Colour: `srgb` (the default for u1) or `linear`. Depth along the line of sight: `metres` (the default; 0 or
+    infinite where there is nothing) or `window`, as OpenGL's depth buffer has it, 0..1 between near and far.
+    Normal: `world` (the default, neutral axes) or `camera`; as u1 it is 255 × (n + 1) / 2."""
+    bottom_up: bool = False
+    """True when the first row is the lowest, as OpenGL reads it."""
 
 
 # ------------------------------------------------------------------------------- client to bridge
@@ -260,6 +335,8 @@ class JobSubmit(Message, tag="job.submit"):
     label: Name = ""
     fresh: bool = False
     """Run again even if the same work is already in the store."""
+    growth: GrowthWish | None = None
+    """Set to watch the cloud while it grows, where the generator's row says `grows`."""
 
 
 class JobCancel(Message, tag="job.cancel"):
@@ -299,6 +376,8 @@ class AssetFetch(Message, tag="asset.fetch"):
     digest: Digest
     host: Name
     formats: Formats = {}
+    progressive: bool = False
+    """As in `Deliver`."""
 
 
 class AssetStop(Message, tag="asset.stop"):
@@ -341,6 +420,88 @@ class Ping(Message, tag="ping"):
     """Asks for a `pong` with the same id: proof that the bridge, not only its kernel, is alive."""
 
     id: Natural
+
+
+class LiveOpen(Message, tag="live.open"):
+    """Opens a live session: frames in, pictures out, the newest wins; answered by `live.opened`.
+
+    It belongs to the connection and ends with it.
+    """
+
+    request_id: Id
+    generator: Id
+    params: Values = {}
+    inputs: Annotated[dict[Name, Digest], Meta(max_length=64)] = {}
+    """Digests of assets, by port name."""
+    seed: Seed | None = None
+    width_px: Side = 512
+    """The largest width a frame will have, and the answers' own where a frame names none."""
+    height_px: Side = 512
+    reply: Literal["image/raw", "image/jpeg"] = "image/raw"
+    """`image/raw` is sRGB in 8 bits, row by row."""
+    alpha: bool = False
+    """True: raw answers have four components."""
+    bottom_up: bool = False
+    """True: the first row of a raw answer is the lowest."""
+
+
+class LiveFrame(Message, tag="live.frame"):
+    """The newest state of what the client sees; whatever of an older one has not been begun is forgotten.
+
+    Parameters and camera that are not named stand as they were, and so do all pictures when none is named. The bytes
+    of the pictures may come in several messages of the same `frame`, each with the `offset` at which the one before
+    ended; the fields of the first count. With no pictures the payload is empty.
+    """
+
+    lane: ClassVar[Lane] = Lane.LIVE
+    latest_by: ClassVar[str] = "live"
+    payload: ClassVar[bool] = True
+    live: Id
+    frame: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+    """Counts up; answers name it."""
+    offset: Natural = 0
+    size_bytes: Natural = 0
+    """All bytes of the frame's pictures together."""
+    width_px: Annotated[int, Meta(ge=0, le=4096)] = 0
+    """0: as opened. All pictures of a frame have its size."""
+    height_px: Annotated[int, Meta(ge=0, le=4096)] = 0
+    params: Values = {}
+    camera: LiveCamera | None = None
+    pictures: Annotated[list[LivePicture], Meta(max_length=8)] = []
+
+
+class LiveClose(Message, tag="live.close"):
+    """Ends a live session; answered by `live.closed` when nothing of it runs any more."""
+
+    live: Id
+
+
+class JobSteer(Message, tag="job.steer"):
+    """Pauses, resumes or finishes a job; answered by `job.steered`, or by `refused` under the job's id.
+
+    A paused job keeps what it has done and leaves the device to others. To finish is to call it good enough: the run
+    stops where it is and delivers that.
+    """
+
+    job_id: Id
+    action: Literal["pause", "resume", "finish"]
+    any_owner: bool = False
+    """Set by a person who means another client's job."""
+
+
+class GrowthGet(Message, tag="growth.get"):
+    """Asks for what has changed in a growing cloud; answered by `growth.files`.
+
+    Ask again when `job.grown` tells of a newer version and the last answer has been applied: the newest wins, and the
+    client sets the pace.
+    """
+
+    request_id: Id
+    job_id: Id
+    stream: Annotated[str, Meta(max_length=128)] = ""
+    """Of the version one has; versions of another stream count for nothing."""
+    have: Natural = 0
+    """The version that has been applied in full; 0 for none."""
 
 
 # ------------------------------------------------------------------------------- bridge to client
@@ -556,6 +717,108 @@ class Closing(Message, tag="closing"):
     reason: Text = ""
 
 
+class JobSteered(Message, tag="job.steered"):
+    """How a job stands now; also sent after the welcome for each unfinished job that is steered."""
+
+    job_id: Id
+    steered: Name = ""
+    """`paused`, `finishing`, or empty: it goes on."""
+
+
+class JobGrown(Message, tag="job.grown"):
+    """A newer version of a growing cloud can be had; only for clients whose submit had a `growth` wish."""
+
+    lane: ClassVar[Lane] = Lane.LIVE
+    latest_by: ClassVar[str] = "job_id"
+    job_id: Id
+    stream: Id
+    version: Natural
+    count: Natural
+    """Splats in it."""
+    sh_degree: Natural = 0
+    final: bool = False
+    """True: this version is the finished asset."""
+
+
+class GrowthFiles(Message, tag="growth.files"):
+    """The newest version of a growing cloud, as the changes since another; the page on growing clouds has the format.
+
+    A file by path holds every row, with the version in which it last changed; one in chunks the changed rows alone.
+    """
+
+    request_id: Id
+    job_id: Id
+    stream: Id
+    version: Natural
+    since: Natural = 0
+    """Applies to this version; 0: forget what was there, or to be told that there is nothing yet when `version` is
+    0 too."""
+    count: Natural = 0
+    """Splats in the version."""
+    final: bool = False
+    """True: with it the cloud is the finished asset, bit for bit."""
+    files: list[FileRow] = []
+    """One, or none when `version` is what the client has."""
+    transfer: Annotated[str, Meta(max_length=128)] = ""
+    """Names the chunks that follow; empty when the file has a path."""
+
+
+class LiveOpened(Message, tag="live.opened"):
+    """The session is there; frames may be sent at once, and are answered when its state is `ready`."""
+
+    request_id: Id
+    live: Id
+    per_sec: float = 60.0
+    """Frames a second that are worked on at most."""
+    frame_bytes: Natural = 0
+    """Bytes the pictures of one frame may have together."""
+
+
+class LiveImage(Message, tag="live.image"):
+    """The answer to a frame. A large one comes in several messages, each with the `offset` it continues at."""
+
+    lane: ClassVar[Lane] = Lane.LIVE
+    latest_by: ClassVar[str] = "live"
+    payload: ClassVar[bool] = True
+    live: Id
+    frame: Natural
+    """The frame it shows; older ones that got no answer were replaced by it."""
+    width_px: Natural
+    height_px: Natural
+    media_type: Name
+    components: Natural = 3
+    """Of a raw one."""
+    offset: Natural = 0
+    size_bytes: Natural = 0
+    """All bytes of this answer together."""
+    rough: bool = False
+    """True: a better picture of the same frame follows, unless a newer frame comes first."""
+    run_ms: float = 0.0
+    """Time the generator took for it."""
+
+
+class LiveState(Message, tag="live.state"):
+    """How a live session stands."""
+
+    live: Id
+    stage: Literal["loading", "ready", "stalled", "restarted"]
+    """`restarted`: its worker died for the reason in `text`, and a new one is being loaded; the newest frame is
+    done again by itself."""
+    text: Text = ""
+    frame: Natural = 0
+    """Frames up to this one will get no further answer."""
+
+
+class LiveClosed(Message, tag="live.closed"):
+    """The session is over and nothing of it runs any more."""
+
+    live: Id
+    code: Name = ""
+    """Empty when the client asked for it."""
+    reason: Text = ""
+    remedy: Text = ""
+
+
 ClientMessage = (
     Hello
     | JobSubmit
@@ -569,6 +832,11 @@ ClientMessage = (
     | UploadChunk
     | CatalogGet
     | Ping
+    | JobSteer
+    | GrowthGet
+    | LiveOpen
+    | LiveFrame
+    | LiveClose
 )
 JobEventMessage = JobQueued | JobStarted | JobNoted | JobProduced | JobFinished | JobFailed | JobCancelled
 BridgeMessage = (
@@ -586,4 +854,11 @@ BridgeMessage = (
     | Pong
     | Refused
     | Closing
+    | JobSteered
+    | JobGrown
+    | GrowthFiles
+    | LiveOpened
+    | LiveImage
+    | LiveState
+    | LiveClosed
 )

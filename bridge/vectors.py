@@ -143,7 +143,8 @@ def _sample(declared: types.Type, name: str, *, least: bool = False) -> Any:
             first = next(choice for choice in declared.types if not isinstance(choice, types.NoneType))
             return _sample(first, name, least=least)
         case types.ListType():
-            return [_sample(declared.item_type, name, least=least)] * (1 if least else 2)
+            count = max(1 if least else 2, declared.min_length or 0)
+            return [_sample(declared.item_type, name, least=least)] * count
         case types.DictType():
             return {f"{name}_key": _sample(declared.value_type, name, least=least)}
         case types.StructType():

@@ -43,6 +43,7 @@ LongId = Annotated[str, Length(128)]
 Id = Annotated[str, Length(128, r"[A-Za-z0-9._:-]+")]
 Digest = Annotated[str, Length(64, r"[0-9a-f]{64}")]
 State = Annotated[str, Length(9, r"queued|running|finished|failed|cancelled")]
+Stage = Annotated[str, Length(9, r"loading|ready|stalled|restarted")]
 Urgency = Annotated[str, Length(7, r"live|preview|final|batch")]
 Values = dict[str, Any]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .decoding import Digest, Fraction, Id, LongId, Name, Natural, Part, Seed, State, Text, Urgency, Values
+from .decoding import Digest, Fraction, Id, LongId, Name, Natural, Part, Seed, Stage, State, Text, Urgency, Values
 
 PROTOCOL = 1
 SUBPROTOCOL = "scenecast.v1"
@@ -37,6 +37,15 @@ class Port(Part):
 
 
 @dataclass(frozen=True)
+class LiveRow(Part):
+    """What a live generator wants to be sent with every frame: colour, depth, normal, camera."""
+
+    wants: list[Name]
+    optional: list[Name] = field(default_factory=list)
+    refines: bool = False
+
+
+@dataclass(frozen=True)
 class Generator(Part):
     """One generator of the catalog; `params` is the JSON Schema a panel draws itself from."""
 
@@ -51,6 +60,10 @@ class Generator(Part):
     reason: Text = ""
     memory_gb: float = 0.0
     gpu_memory_gb: float = 0.0
+    grows: bool = False
+    steers: list[Name] = field(default_factory=list)
+    jobs: bool = True
+    live: Optional[LiveRow] = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,7 @@ class JobRow(Part):
     started: Optional[float] = None
     ended: Optional[float] = None
     mine: bool = True
+    steered: Name = ""
 
 
 @dataclass(frozen=True)
@@ -322,6 +336,87 @@ class Closing(Part):
     reason: Text = ""
 
 
+@dataclass(frozen=True)
+class JobSteered(Part):
+    """How a job stands: `paused`, `finishing`, or empty when it goes on."""
+
+    job_id: Id
+    steered: Name = ""
+
+
+@dataclass(frozen=True)
+class JobGrown(Part):
+    """A newer version of a growing cloud can be had."""
+
+    job_id: Id
+    stream: Id
+    version: Natural
+    count: Natural
+    sh_degree: Natural = 0
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class GrowthFiles(Part):
+    """The newest version of a growing cloud, as the changes since another."""
+
+    request_id: Id
+    job_id: Id
+    stream: Id
+    version: Natural
+    since: Natural = 0
+    count: Natural = 0
+    final: bool = False
+    files: list[FileRow] = field(default_factory=list)
+    transfer: LongId = ""
+
+
+@dataclass(frozen=True)
+class LiveOpened(Part):
+    """A live session is there."""
+
+    request_id: Id
+    live: Id
+    per_sec: float = 60.0
+    frame_bytes: Natural = 0
+
+
+@dataclass(frozen=True)
+class LiveImage(Part):
+    """The answer to a frame of a live session, or a piece of it; the frame's payload holds its bytes."""
+
+    live: Id
+    frame: Natural
+    width_px: Natural
+    height_px: Natural
+    media_type: Name
+    components: Natural = 3
+    offset: Natural = 0
+    size_bytes: Natural = 0
+    rough: bool = False
+    run_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class LiveState(Part):
+    """How a live session stands."""
+
+    live: Id
+    stage: Stage
+    text: Text = ""
+    frame: Natural = 0
+
+
+@dataclass(frozen=True)
+class LiveClosed(Part):
+    """A live session is over and nothing of it runs any more."""
+
+    live: Id
+    code: Name = ""
+    reason: Text = ""
+    remedy: Text = ""
+
+
 MESSAGES: dict[str, type[Part]] = {
     "welcome": Welcome,
     "catalog": Catalog,
@@ -343,5 +438,12 @@ MESSAGES: dict[str, type[Part]] = {
     "pong": Pong,
     "refused": RefusedMessage,
     "closing": Closing,
+    "live.opened": LiveOpened,
+    "live.image": LiveImage,
+    "live.state": LiveState,
+    "live.closed": LiveClosed,
+    "job.steered": JobSteered,
+    "job.grown": JobGrown,
+    "growth.files": GrowthFiles,
 }
-WITH_PAYLOAD = ("job.preview", "asset.chunk")
+WITH_PAYLOAD = ("job.preview", "asset.chunk", "live.image")

@@ -65,7 +65,10 @@ def _values(declared: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.UnionType():
             return st.one_of([_values(choice) for choice in declared.types])
         case inspect.ListType():
-            return st.lists(_values(declared.item_type), max_size=min(3, declared.max_length or 3))
+            least = declared.min_length or 0
+            return st.lists(
+                _values(declared.item_type), min_size=least, max_size=max(least, min(3, declared.max_length or 3))
+            )
         case inspect.DictType():
             return st.dictionaries(_values(declared.key_type), _values(declared.value_type), max_size=3)
         case inspect.StructType():

@@ -20,7 +20,7 @@ from python_client.errors import BadMessage
 BRIDGE_MESSAGES: dict[str, Any] = {
     str(one.__struct_config__.tag): one for one in typing.get_args(declared.BridgeMessage)
 }
-PARTS = ["Limits", "HostRow", "WatchedFile", "FileRow", "AssetRow", "JobRow"]
+PARTS = ["Limits", "HostRow", "WatchedFile", "FileRow", "AssetRow", "JobRow", "LiveRow"]
 RENAMED = {"GeneratorRow": "Generator", "PortRow": "Port"}
 
 
@@ -90,6 +90,13 @@ FULL: dict[str, dict[str, Any]] = {
     "pong": {"id": 1},
     "refused": {"code": "c", "message": "m"},
     "closing": {},
+    "job.steered": {"job_id": "j"},
+    "job.grown": {"job_id": "j", "stream": "s", "version": 1, "count": 2},
+    "growth.files": {"request_id": "r", "job_id": "j", "stream": "s", "version": 1},
+    "live.opened": {"request_id": "r", "live": "l"},
+    "live.image": {"live": "l", "frame": 1, "width_px": 1, "height_px": 1, "media_type": "image/raw"},
+    "live.state": {"live": "l", "stage": "ready"},
+    "live.closed": {"live": "l"},
 }  # fmt: skip
 
 
