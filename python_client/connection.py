@@ -147,7 +147,7 @@ class Connection:
         endpoint = self._endpoint = self._find()
         address = parse_url(endpoint.url)
         self._transport = Transport(address, fingerprint=endpoint.fingerprint)
-        self._socket = _socket_for(address, endpoint.token)
+        self._socket = _socket_for(address, endpoint.token, self._protocol)
         return True
 
     def _go_on(self) -> bool:
@@ -193,7 +193,7 @@ class Connection:
     def _hear(self, message: websocket.Message) -> None:
         if message.opcode != BINARY:
             raise BadMessage("expected a binary message, got text")
-        self._protocol.receive(message.data)
+        self._protocol.receive(message.data, message.tail)
         if self._protocol.fatal is not None:
             raise self._protocol.fatal
         if self._status == CONNECTING and self._protocol.welcome is not None:
@@ -262,10 +262,11 @@ class Connection:
         self._protocol.lost()
 
 
-def _socket_for(address: Address, token: str) -> WebSocket:
+def _socket_for(address: Address, token: str, protocol: Protocol) -> WebSocket:
     return WebSocket(
         address.authority,
         path=address.path,
         subprotocol=messages.SUBPROTOCOL,
         headers=[("Authorization", f"Bearer {token}")] if token else [],
+        divert=protocol.divert,
     )

@@ -23,6 +23,7 @@ from .transfers import Delivery, Spool, Transfers
 from .uploads import Source, Upload
 
 Bookmark = dict[str, Any]
+_NOTHING = memoryview(b"")
 
 
 class Protocol:
@@ -55,6 +56,7 @@ class Protocol:
         self.requests = Requests()
         self.transfers = Transfers()
         self.spool = Spool()
+        self._placed: tuple[Part, memoryview]
         self.uploads: dict[str, Upload] = {}
         self.closing = ""
         """Why the bridge said that it will close the connection; empty when it did not."""
@@ -221,9 +223,28 @@ class Protocol:
 
     # ---------------------------------------------------------------------------------- hearing
 
-    def receive(self, frame: memoryview) -> None:
-        """Take one frame. Raises `BadMessage` when it is not what the protocol allows."""
-        message, payload = decode_frame(frame)
+    def divert(self, begun: memoryview, size_bytes: int) -> Optional[memoryview]:
+        """Where the rest of a frame that has begun to arrive belongs, when it is a chunk of a file in memory."""
+        try:
+            message, payload = decode_frame(begun)
+        except BadMessage:
+            return None  # judged when all of it is there
+        delivery = self.transfers.active.get(message.transfer) if isinstance(message, messages.AssetChunk) else None
+        if delivery is None or not isinstance(message, messages.AssetChunk):
+            return None
+        place = delivery.place(message, size_bytes - len(begun) + len(payload))
+        if place is None:
+            return None
+        place[: len(payload)] = payload
+        self._placed = message, place
+        return place[len(payload) :]
+
+    def receive(self, frame: memoryview, diverted: memoryview = _NOTHING) -> None:
+        """Take one frame; `diverted` is the part of it that went where `divert` said.
+
+        Raises `BadMessage` when it is not what the protocol allows.
+        """
+        message, payload = self._placed if len(diverted) else decode_frame(frame)
         if isinstance(message, messages.JobEvent):
             self._event(message)
         elif isinstance(message, messages.AssetChunk):

@@ -7,13 +7,17 @@ import os
 import re
 import shutil
 import tempfile
+import weakref
 from typing import BinaryIO, Optional
 
 from .errors import BadMessage, TransferFailed
+from .memory import allocate
 from .messages import AssetChunk, AssetFiles, FileRow
 
-IN_MEMORY_BYTES = 4 << 20
-"""Larger files go to disk while they arrive."""
+IN_MEMORY_BYTES = 256 << 20
+"""Received files that are still in use may hold so much memory; those beyond it go to disk while they arrive."""
+CREDIT_BYTES = (512 << 10, 1 << 20)
+"""Credit is given back in portions: of the first size until the window had time to grow, then of the second."""
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
@@ -31,6 +35,15 @@ class Spool:
     def __init__(self) -> None:
         self._folder = ""
         self._count = 0
+        self._in_memory: weakref.WeakSet[Incoming] = weakref.WeakSet()
+
+    def has_memory_for(self, incoming: Incoming) -> bool:
+        """Whether this file may be kept in memory; it then counts for as long as somebody holds it."""
+        held = sum(one.row.size_bytes for one in self._in_memory)
+        if held + incoming.row.size_bytes > IN_MEMORY_BYTES:
+            return False
+        self._in_memory.add(incoming)
+        return True
 
     def new(self) -> str:
         """A fresh path inside."""
@@ -60,15 +73,15 @@ class Incoming:
         """Where the bytes are on disk; empty while they are in memory."""
         self.borrowed = row.path is not None
         """True when the file is the bridge's own and must not be changed or moved."""
-        self.data: Optional[bytearray] = None
+        self.data: Optional[memoryview] = None
         self.received_bytes = 0
         self._file: Optional[BinaryIO] = None
         self._hash = hashlib.sha256() if verify and not self.borrowed else None
         safe_name(row.name)
         if row.path is not None:
             self._take_path(row.path)
-        elif row.size_bytes <= IN_MEMORY_BYTES:
-            self.data = bytearray(row.size_bytes)
+        elif spool.has_memory_for(self):
+            self.data = memoryview(allocate(row.size_bytes))[: row.size_bytes]
         else:
             self.path = spool.new()
             self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115 - written to chunk by chunk
@@ -101,7 +114,9 @@ class Incoming:
                 f"expected those from {self.received_bytes} to {self.row.size_bytes}"
             )
         if self.data is not None:
-            self.data[offset : offset + count] = payload
+            place = self.data[offset : offset + count]
+            if place.obj is not payload.obj:  # else they were received into their place
+                place[:] = payload
         elif self._file is not None:
             self._write_all(self._file, payload)
         if self._hash is not None:
@@ -109,6 +124,12 @@ class Incoming:
         self.received_bytes += count
         if self.complete:
             self._finish()
+
+    def place(self, offset: int, count: int) -> Optional[memoryview]:
+        """Where in memory these bytes belong, when they are the next ones; None when they must go another way."""
+        if self.data is None or offset != self.received_bytes or offset + count > self.row.size_bytes:
+            return None
+        return self.data[offset : offset + count]
 
     def _write_all(self, file: BinaryIO, payload: memoryview) -> None:
         while len(payload):
@@ -159,6 +180,10 @@ class Delivery:
         """Bytes of all files so far."""
         return sum(file.received_bytes for file in self.files)
 
+    def place(self, chunk: AssetChunk, count: int) -> Optional[memoryview]:
+        """Where in memory the chunk's payload of `count` bytes belongs; None when there is no such place."""
+        return self.files[chunk.file].place(chunk.offset, count) if chunk.file < len(self.files) else None
+
     def take(self, chunk: AssetChunk, payload: memoryview) -> None:
         """Put one chunk where it belongs. Raises `BadMessage`, `TransferFailed`."""
         if chunk.file >= len(self.files):
@@ -180,14 +205,17 @@ class Transfers:
     def __init__(self) -> None:
         self.active: dict[str, Delivery] = {}
         self._owed = 0
+        self._taken = 0
 
     def owe(self, size_bytes: int) -> None:
         """So many payload bytes were taken off the socket, wanted or not."""
         self._owed += size_bytes
+        self._taken += size_bytes
 
     def credit(self, *, all_of_it: bool) -> int:
-        """What to give back now, 0 for nothing: when half a megabyte has gathered, or `all_of_it`."""
-        if not self._owed or (self._owed < 512 << 10 and not all_of_it):
+        """What to give back now, 0 for nothing: when a portion has gathered, or `all_of_it`."""
+        portion = CREDIT_BYTES[self._taken > 8 * CREDIT_BYTES[0]]
+        if not self._owed or (self._owed < portion and not all_of_it):
             return 0
         owed, self._owed = self._owed, 0
         return owed
@@ -197,4 +225,4 @@ class Transfers:
         for delivery in self.active.values():
             delivery.close()
         self.active.clear()
-        self._owed = 0
+        self._owed = self._taken = 0

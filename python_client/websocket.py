@@ -1,7 +1,8 @@
 """The client's side of a websocket (RFC 6455) without a socket: bytes in, messages out, frames to send.
 
 Received bytes land in one buffer that is reused for the whole connection; messages are handed out as views into it
-and are valid until the next `room()`. Only a message that came in fragments is copied together.
+and are valid until the next `room()`. Only a message that came in fragments is copied together. Who knows where a
+large message's payload belongs can have it received right there (`divert`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from .errors import BadFrame, HandshakeRefused
 ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 RECEIVE_BYTES = 256 << 10
 """Most that is asked of the socket at once."""
+GLANCE_BYTES = 4 << 10
+"""What is asked for where a large message is expected whose payload has a place of its own."""
+DIVERT_BYTES = 64 << 10
+"""Shorter messages are copied: that costs less than to ask where they belong."""
 MAX_HANDSHAKE_BYTES = 16 << 10
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -25,10 +30,11 @@ Bytes = Union[bytes, bytearray, memoryview]
 
 
 class Message(NamedTuple):
-    """One whole message: `opcode` is TEXT or BINARY."""
+    """One whole message: `opcode` is TEXT or BINARY; `tail` is what was received elsewhere, and follows `data`."""
 
     opcode: int
     data: memoryview
+    tail: memoryview = memoryview(b"")
 
 
 _XOR: dict[int, bytes] = {}
@@ -85,7 +91,12 @@ class WebSocket:
         headers: Sequence[tuple[str, str]] = (),
         max_message_bytes: int = 1 << 20,
         entropy: Callable[[int], bytes] = os.urandom,
+        divert: Callable[[memoryview, int], Optional[memoryview]] = lambda begun, size: None,
     ) -> None:
+        """`divert(begun, size)` is asked about a binary message of `size` bytes that has begun to arrive.
+
+        It returns where the bytes after `begun` shall be written, or None for "into the buffer, like all others".
+        """
         self._host, self._path, self._subprotocol, self._headers = host, path, subprotocol, tuple(headers)
         self._max = max_message_bytes
         self._entropy = entropy
@@ -95,6 +106,11 @@ class WebSocket:
         self._need = 0  # bytes from _start to the end of the frame under way, when known
         self._fragments: Optional[bytearray] = None
         self._fragments_opcode = 0
+        self._divert = divert
+        self._asked = False  # whether `divert` has been asked about the frame under way
+        self._begun = self._tail = memoryview(b"")
+        self._tail_bytes = -1  # so many of `_tail` have arrived; -1 while nothing is diverted
+        self._portion_bytes = RECEIVE_BYTES
         self.open = False
         """True once the handshake is accepted."""
         self.closed: Optional[tuple[int, str]] = None
@@ -131,17 +147,22 @@ class WebSocket:
 
     def room(self) -> memoryview:
         """Where the socket shall write next; then say `received(count)`. Views given out before end here."""
+        if self._tail_bytes >= 0:
+            return self._tail[self._tail_bytes :]
         if self._start == self._end:
             self._start = self._end = 0
         elif len(self._buffer) - self._end < RECEIVE_BYTES or self._start + self._need > len(self._buffer):
             left = self._end - self._start
             self._buffer[:left] = self._buffer[self._start : self._end]
             self._start, self._end = 0, left
-        return self._buffer[self._end : self._end + RECEIVE_BYTES]
+        return self._buffer[self._end : self._end + self._portion_bytes]
 
     def received(self, count: int) -> None:
         """So many bytes were written into `room()`."""
-        self._end += count
+        if self._tail_bytes >= 0:
+            self._tail_bytes += count
+        else:
+            self._end += count
 
     def next_message(self) -> Optional[Message]:
         """The next whole message, or None until more bytes are there.
@@ -150,6 +171,8 @@ class WebSocket:
         """
         if not self.open and not self._read_handshake():
             return None
+        if self._tail_bytes >= 0:
+            return self._diverted()
         while self.closed is None:
             head = self._frame_head()
             if head is None:
@@ -157,7 +180,10 @@ class WebSocket:
             fin, opcode, data_at, count = head
             self._need = data_at + count
             if self._end - self._start < self._need:
+                if fin and opcode == BINARY and count >= DIVERT_BYTES and self._fragments is None and not self._asked:
+                    self._ask(data_at, count)
                 return None
+            self._asked = False
             data = self._buffer[self._start + data_at : self._start + self._need]
             self._start += self._need
             self._need = 0
@@ -168,6 +194,25 @@ class WebSocket:
             if message is not None:
                 return message
         return None
+
+    def _ask(self, data_at: int, count: int) -> None:
+        """See whether the rest of a large message has a place of its own."""
+        begun = self._buffer[self._start + data_at : self._end]
+        tail = self._divert(begun, count) if len(begun) else None
+        self._asked = len(begun) >= GLANCE_BYTES // 2 or tail is not None
+        self._portion_bytes = GLANCE_BYTES if tail is not None else RECEIVE_BYTES
+        if tail is not None:
+            self._begun, self._tail, self._tail_bytes = begun, tail, 0
+
+    def _diverted(self) -> Optional[Message]:
+        """The message whose rest goes to its own place, once it is there."""
+        if self._tail_bytes < len(self._tail):
+            return None
+        message = Message(BINARY, self._begun, self._tail)
+        self._begun = self._tail = memoryview(b"")
+        self._start = self._end = self._need = 0
+        self._tail_bytes, self._asked = -1, False
+        return message
 
     def _frame_head(self) -> Optional[tuple[bool, int, int, int]]:
         """(fin, opcode, where the payload begins, its length) of the frame at the start, checked."""

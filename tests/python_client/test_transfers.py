@@ -1,0 +1,106 @@
+"""Files put together from chunks: in memory while there is leave for it, then on disk; placed or copied, the same."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+
+import pytest
+
+from python_client import transfers
+from python_client.errors import BadMessage, TransferFailed
+from python_client.memory import LARGE_PAGE_BYTES, allocate
+from python_client.messages import AssetChunk, AssetFiles, FileRow
+from python_client.transfers import Delivery, Incoming, Spool, Transfers
+
+SIZE = 5 << 20
+
+
+def row(data: bytes, name: str = "a.bin") -> FileRow:
+    digest = hashlib.sha256(data).hexdigest()
+    return FileRow(name=name, role="r", media_type="m", size_bytes=len(data), sha256=digest)
+
+
+def body(size: int = SIZE) -> bytes:
+    return bytes(index * 31 % 256 for index in range(997)) * (size // 997 + 1)
+
+
+def test_memory_is_writable_and_zero_whatever_its_size() -> None:
+    for size in (0, 1, 4096, 2 * LARGE_PAGE_BYTES, 2 * LARGE_PAGE_BYTES + 1):
+        memory = memoryview(allocate(size))[:size]
+        assert len(memory) == size and not memory.readonly
+        assert not any(bytes(memory[:4096])) and not any(bytes(memory[-4096:]))
+        memory[:] = b"x" * size
+        assert bytes(memory) == b"x" * size
+
+
+def test_payloads_may_be_copied_or_received_in_place() -> None:
+    data = body()[:SIZE]
+    spool = Spool()
+    incoming = Incoming(row(data), spool, verify=True)
+    for number, at in enumerate(range(0, SIZE, 1 << 20)):
+        piece = data[at : at + (1 << 20)]
+        payload = memoryview(piece)
+        if number % 2:
+            place = incoming.place(at, len(piece))
+            assert place is not None
+            place[:] = piece
+            payload = place
+        incoming.write(at, payload)
+    assert incoming.complete and incoming.data is not None and bytes(incoming.data) == data
+    assert incoming.path == "", "no file was made for what fits in memory"
+
+
+def test_a_damaged_placed_file_is_told() -> None:
+    data = body(1000)[:1000]
+    incoming = Incoming(row(data), Spool(), verify=True)
+    place = incoming.place(0, 1000)
+    assert place is not None
+    place[:] = b"y" * 1000
+    with pytest.raises(TransferFailed, match="damaged"):
+        incoming.write(0, place)
+
+
+def test_there_is_no_place_for_what_is_not_next() -> None:
+    incoming = Incoming(row(bytes(1000)), Spool(), verify=False)
+    assert incoming.place(1, 10) is None
+    assert incoming.place(0, 1001) is None
+    with pytest.raises(BadMessage):
+        incoming.write(1, memoryview(b"x"))
+
+
+def test_beyond_the_leave_files_go_to_disk_and_memory_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfers, "IN_MEMORY_BYTES", 1500)
+    spool = Spool()
+    first = Incoming(row(bytes(1000)), spool, verify=False)
+    second = Incoming(row(bytes(1000)), spool, verify=False)
+    assert first.data is not None and second.data is None and second.path
+    assert second.place(0, 1000) is None
+    second.write(0, memoryview(b"z" * 1000))
+    with open(second.path, "rb") as file:
+        assert file.read() == b"z" * 1000
+    del first
+    gc.collect()
+    assert Incoming(row(bytes(1000)), spool, verify=False).data is not None
+    spool.close()
+
+
+def test_a_delivery_has_no_place_for_an_unknown_file() -> None:
+    announced = AssetFiles(digest="0" * 64, kind="image", host="python", files=[row(bytes(10))], transfer="t")
+    delivery = Delivery(announced, Spool(), verify=False)
+    assert delivery.place(AssetChunk(transfer="t", file=1, offset=0), 10) is None
+    assert delivery.place(AssetChunk(transfer="t", file=0, offset=0), 10) is not None
+
+
+def test_credit_comes_in_portions_and_whole_at_the_end() -> None:
+    owed = Transfers()
+    assert owed.credit(all_of_it=True) == 0
+    given = []
+    for _ in range(64):
+        owed.owe(256 << 10)
+        if credit := owed.credit(all_of_it=False):
+            given.append(credit)
+    owed.owe(1)
+    given.append(owed.credit(all_of_it=True))
+    assert sum(given) == 64 * (256 << 10) + 1
+    assert given[0] == transfers.CREDIT_BYTES[0] and given[-2] == transfers.CREDIT_BYTES[1]
