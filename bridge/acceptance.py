@@ -52,7 +52,7 @@ def accepted_record(
     Raises the leaves of `RequestError`.
     """
     with said_to_client():
-        spec = catalog.spec(request.generator)
+        spec = catalog.job_spec(request.generator)
         catalog.check_available(request.generator, devices)
         params = msgspec.to_builtins(catalog.check(request.generator, request.params))
         catalog.check_inputs(request.generator, _kinds(request, store))

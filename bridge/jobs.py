@@ -35,6 +35,7 @@ from bridge.messages import (
     JobRow,
     JobState,
     JobSubmit,
+    LiveRow,
     PortRow,
 )
 from bridge.records import FINAL_STATES, JobRecord
@@ -42,6 +43,7 @@ from bridge.store import Collected, Store
 from bridge.supervisor import Supervisor
 from generators.catalog import Catalog
 from generators.pipe import DeviceRow
+from generators.spec import GeneratorSpec
 
 Listener = Callable[[str, BridgeMessage, bytes | memoryview], None]
 """Session id, message, payload (empty when there is none); called on the loop, must not block."""
@@ -220,6 +222,8 @@ class Jobs:
                 reason=row.reason or self._supervisor.trouble,
                 memory_gb=row.spec.needs.memory_gb,
                 gpu_memory_gb=row.spec.needs.gpu_memory_gb,
+                jobs=bool(row.spec.run),
+                live=_live_row(row.spec),
             )
             for row in self.catalog.rows(self._supervisor.devices)
         ]
@@ -301,6 +305,13 @@ class Jobs:
 
     def _assets(self, record: JobRecord) -> Iterator[AssetRow]:
         return (result.asset for result in self._ledger.results(record.job_id))
+
+
+def _live_row(spec: GeneratorSpec) -> LiveRow | None:
+    live = spec.live
+    if live is None:
+        return None
+    return LiveRow(wants=list(live.wants), optional=list(live.optional), refines=live.refines)
 
 
 def _again(earlier: JobRecord, request: JobSubmit) -> JobAccepted:

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from engines.kinds import Kind
-from generators.errors import BadInput, BadParameter, Unavailable, UnknownGenerator
+from generators.errors import BadInput, BadParameter, Unavailable, UnknownGenerator, WrongLane
 from generators.pipe import DeviceRow
-from generators.spec import GeneratorSpec, Params, Weights, params_schema
+from generators.spec import GeneratorSpec, Live, Params, Weights, params_schema
 
 GROUP = "scenecast.generators"
 """The entry-point group; each entry is a tuple of `GeneratorSpec`."""
@@ -64,6 +64,22 @@ class Catalog:
             remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(self.specs)) or 'none'}"
             raise UnknownGenerator(f"no generator is called {generator!r}{why}", path="$.generator", remedy=remedy)
         return spec
+
+    def job_spec(self, generator: str) -> GeneratorSpec:
+        """The declaration of a generator that can be run as a job. Raises `UnknownGenerator`, `WrongLane`."""
+        spec = self.spec(generator)
+        if not spec.run:
+            remedy = "open it with live.open; in Blender, under Live in the panel"
+            raise WrongLane(f"{generator} only works live", path="$.generator", remedy=remedy)
+        return spec
+
+    def live_spec(self, generator: str) -> tuple[GeneratorSpec, Live]:
+        """The declaration of a generator that works live. Raises `UnknownGenerator`, `WrongLane`."""
+        spec = self.spec(generator)
+        if spec.live is None:
+            able = ", ".join(sorted(name for name, one in self.specs.items() if one.live)) or "none"
+            raise WrongLane(f"{generator} does not work live", path="$.generator", remedy=f"these do: {able}")
+        return spec, spec.live
 
     def check(self, generator: str, values: Mapping[str, Any]) -> Params:
         """`values` as the generator's parameters, defaults filled in.
@@ -164,7 +180,7 @@ def missing_need(
 
 def _declaration_fault(spec: GeneratorSpec, known: Mapping[str, GeneratorSpec]) -> str:
     if spec.id in known:
-        return f"{spec.id} is declared twice, by {known[spec.id].run} and by {spec.run}"
+        return f"{spec.id} is declared twice, by {_code(known[spec.id])} and by {_code(spec)}"
     found: Any = sys.modules.get(spec.params.__module__)
     for name in spec.params.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -175,6 +191,10 @@ def _declaration_fault(spec: GeneratorSpec, known: Mapping[str, GeneratorSpec]) 
     except msgspec.ValidationError as error:
         return f"a parameter has no default: {error}"
     return ""
+
+
+def _code(spec: GeneratorSpec) -> str:
+    return spec.run or (spec.live.start if spec.live else "")
 
 
 def _check_finite(value: object, path: str) -> None:

@@ -3,6 +3,7 @@
 CatalogError
 ├── UnknownGenerator     no generator of that id is declared
 ├── Unavailable          a need is missing on this machine; the message says which
+├── WrongLane            it only works live, or not live at all
 ├── BadParameter         unknown, of the wrong type or out of range
 ├── BadInput             missing, unknown or of the wrong kind
 └── BadRecipe            steps that cannot be chained as written
@@ -27,6 +28,10 @@ class UnknownGenerator(CatalogError):
 
 class Unavailable(CatalogError):
     """A need of the generator is missing on this machine."""
+
+
+class WrongLane(CatalogError):
+    """The generator only works live, or not live at all."""
 
 
 class BadParameter(CatalogError):

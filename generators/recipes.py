@@ -50,7 +50,7 @@ def check(recipe: Recipe, catalog: Catalog) -> tuple[GeneratorSpec, ...]:
         if step.name in gives or not step.name.isidentifier():
             raise BadRecipe(f"step name {step.name!r} is taken or is no plain word", path=f"{path}.name")
         try:
-            spec = catalog.spec(step.generator)
+            spec = catalog.job_spec(step.generator)
             catalog.check(step.generator, step.params)
             catalog.check_inputs(step.generator, _kinds(step, spec, gives, path))
         except BadRecipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,9 @@ from engines.kinds import Kind
 
 SEED_MAX = 2**32 - 1
 """Seeds are unsigned 32-bit: every host's integer field can show and send them."""
+
+
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -53,11 +56,36 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     weights: tuple[Weights, ...] = ()
 
 
+Channel = Literal["colour", "depth", "normal", "camera"]
+"""What a client can send with a frame of a live session."""
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """How a generator works live: frames in, pictures out, the newest wins.
+
+    `start` is `"package.module:function"` with the signature `start(request: Request, context: LiveContext) -> Answer`
+    (see `generators.live.session`); it loads, and returns the function that answers frames.
+    """
+
+    start: str
+    wants: tuple[Channel, ...]
+    """Channels it cannot do without."""
+    optional: tuple[Channel, ...] = ()
+    """Channels that make its answer better."""
+    refines: bool = False
+    """It answers roughly while frames keep coming, and in full when they rest."""
+    load_secs: float = 180.0
+    """A session that is not ready after this is ended; kernels may have to be compiled first."""
+    frame_secs: float = 30.0
+    """A frame that takes longer than this ends the session."""
+
+
 class GeneratorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One generator, as data.
 
     `run` is `"package.module:function"`, imported by the worker only when a job wants it. The function has the
-    signature `run(request: Request, context: Context) -> Iterator[Event]` (see `generators.events`).
+    signature `run(request: Request, context: Context) -> Iterator[Event]` (see `generators.events`). A generator has
+    `run`, or `live`, or both.
     """
 
     id: str
@@ -67,7 +95,9 @@ class GeneratorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence an artist understands."""
     gives: tuple[Kind, ...]
     params: type[Params]
-    run: str
+    run: str = ""
+    """Empty for one that only works live."""
+    live: Live | None = None
     takes: tuple[Port, ...] = ()
     needs: Needs = Needs()
     version: int = 1
@@ -83,8 +113,13 @@ class GeneratorSpec(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+", self.id):
             raise ValueError(f"generator id {self.id!r}: expected lower-case words joined by dots")
-        if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", self.run):
-            raise ValueError(f"generator {self.id}: run is {self.run!r}, expected 'module:function'")
+        if not self.run and self.live is None:
+            raise ValueError(f"generator {self.id}: expected `run`, `live` or both")
+        for name, reference in (("run", self.run), ("live.start", self.live.start if self.live else "")):
+            if reference and not _REFERENCE.fullmatch(reference):
+                raise ValueError(f"generator {self.id}: {name} is {reference!r}, expected 'module:function'")
+        if self.run and not self.gives:
+            raise ValueError(f"generator {self.id}: expected the kinds of asset that `run` gives")
 
 
 def params_schema(spec: GeneratorSpec) -> dict[str, Any]:

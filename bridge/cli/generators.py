@@ -39,9 +39,11 @@ def _all(rows: list[Generator]) -> None:
     for column in ("id", "takes", "gives", ""):
         table.add_column(column, no_wrap=column == "id")
     for row in rows:
-        takes = ", ".join(f"{port.name}{'?' if port.optional else ''}" for port in row.takes)
+        takes = ", ".join([f"{port.name}{'?' if port.optional else ''}" for port in row.takes] + _channels(row))
         words = escape(row.promise) if row.available else f"[yellow]not here: {escape(row.reason)}[/yellow]"
-        table.add_row(f"[bold]{escape(row.id)}[/bold]", takes, ", ".join(row.gives), words)
+        table.add_row(
+            f"[bold]{escape(row.id)}[/bold]", takes, ", ".join([*row.gives, *(["live"] if row.live else [])]), words
+        )
     out().print(table)
 
 
@@ -58,13 +60,20 @@ def _one(row: Generator) -> None:
         console.print(
             f"input [bold]{escape(port.name)}[/bold] ({need}): {' or '.join(port.kinds)}. {escape(port.help)}"
         )
-    console.print(f"gives {', '.join(row.gives)}\n")
+    if row.live:
+        console.print(f"live: takes {escape(', '.join(_channels(row)))} with every frame, gives a picture back")
+    console.print(f"gives {', '.join(row.gives)}\n" if row.gives else "")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("parameter", "type", "default", "bounds", "unit", ""):
         table.add_column(column, no_wrap=column == "parameter")
     for name, schema in row.params.get("properties", {}).items():
         table.add_row(*(escape(cell) for cell in _cells(name, schema)))
     console.print(table)
+
+
+def _channels(row: Generator) -> list[str]:
+    """What a live generator is sent with every frame."""
+    return [*row.live.wants, *(f"{name}?" for name in row.live.optional)] if row.live else []
 
 
 def _cells(name: str, schema: dict[str, Any]) -> tuple[str, ...]:

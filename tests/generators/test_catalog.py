@@ -12,9 +12,9 @@ from msgspec import Meta
 from engines.kinds import Kind
 from generators import catalog
 from generators.catalog import Catalog, missing_need, params_type_name
-from generators.errors import BadInput, BadParameter, Unavailable, UnknownGenerator
+from generators.errors import BadInput, BadParameter, Unavailable, UnknownGenerator, WrongLane
 from generators.pipe import DeviceRow
-from generators.spec import GeneratorSpec, Needs, Params, Port, Weights
+from generators.spec import GeneratorSpec, Live, Needs, Params, Port, Weights
 
 CPU = DeviceRow(name="cpu", memory_bytes=8 << 30)
 GPU = DeviceRow(name="cuda:1", memory_bytes=6_000_000_000)
@@ -124,6 +124,35 @@ def test_a_missing_need_is_a_reason() -> None:
         Catalog.from_specs(greedy).check_available("image.paint", [CPU])
     (row,) = Catalog.from_specs(greedy).rows([CPU])
     assert row.reason and row.schema["properties"]["size_px"]["maximum"] == 4096
+
+
+def test_a_generator_is_asked_for_what_it_can() -> None:
+    values = {"title": "", "promise": "", "params": Params}
+    live = Live(start="a.b:start", wants=("colour",))
+    mirror = GeneratorSpec(id="live.mirror", gives=(), live=live, **values)
+    both = GeneratorSpec(id="both.ways", gives=(Kind.IMAGE,), run="a.b:run", live=live, **values)
+    known = Catalog.from_specs(mirror, both, GeneratorSpec(id="only.job", gives=(Kind.IMAGE,), run="a.b:run", **values))
+    assert known.live_spec("live.mirror") == (mirror, live) and known.job_spec("both.ways") is both
+    with pytest.raises(WrongLane, match=r"live\.mirror only works live") as refused:
+        known.job_spec("live.mirror")
+    assert "live.open" in refused.value.remedy
+    with pytest.raises(WrongLane, match=r"only\.job does not work live") as refused:
+        known.live_spec("only.job")
+    assert refused.value.remedy == "these do: both.ways, live.mirror"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "expected `run`, `live` or both"),
+        ({"run": "no colon"}, "run is 'no colon'"),
+        ({"live": Live(start="a.b", wants=())}, r"live\.start is 'a\.b'"),
+        ({"run": "a.b:run"}, "expected the kinds of asset"),
+    ],
+)
+def test_a_declaration_says_how_it_works(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        GeneratorSpec(id="a.b", title="", promise="", gives=(), params=Params, **changes)
 
 
 def test_broken_declarations_are_rows_not_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
