@@ -8,6 +8,7 @@ person uploaded (PNG, GLB, WAV …); it is decoded, under limits, when it is rea
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.assets import Array, Asset, Image
+from engines.assets import Array, Asset, Capture, Image
 from engines.draft import Draft, DraftPart, manifest_of
 from engines.errors import DamagedFile, UnsuitableAsset
 from engines.formats.registry import Format, Limits, decoder, format_named
@@ -54,8 +55,11 @@ _BLOCK_BYTES = 16 << 20
 def write(asset: Asset, folder: Path) -> Draft:
     """Write every array of `asset` as a `.npy` file (C order, little endian) into the existing `folder`.
 
-    Streams block by block, so no second copy of a large array is made. Raises `UnsuitableAsset`.
+    Streams block by block, so no second copy of a large array is made. A capture is copied as the zip that it is.
+    Raises `UnsuitableAsset`, for a capture also `DamagedFile` and `TooLarge`.
     """
+    if isinstance(asset, Capture):
+        return _whole(asset, folder)
     meta, parts = parts_from_asset(asset)
     check_parts(asset.kind, parts)
     written = []
@@ -64,6 +68,16 @@ def write(asset: Asset, folder: Path) -> Draft:
         size = _write_npy(path, array)
         written.append(DraftPart(name, path.name, NPY, size, array.dtype.name, array.shape))
     return Draft(asset.kind, asset.name, meta, tuple(written))
+
+
+def _whole(capture: Capture, folder: Path) -> Draft:
+    row, kind = sniffed(capture.path)
+    if kind is not Kind.CAPTURE:
+        raise UnsuitableAsset(f"the capture {capture.name!r} is {row.title}, expected one zip of photographs")
+    path = folder / f"{WHOLE_FILE}{row.extension}"
+    shutil.copyfile(capture.path, path)
+    part = DraftPart(WHOLE_FILE, path.name, row.media_type, path.stat().st_size, "", ())
+    return Draft(kind, capture.name, {"format": row.name}, (part,))
 
 
 def manifest_for_file(

@@ -53,7 +53,7 @@ def parts_from_asset(asset: Asset) -> tuple[Meta, dict[str, Array]]:
         case ScenePlan():
             return {"placements": [_placed(each) for each in asset.placements], "notes": dict(asset.notes)}, {}
         case Capture():
-            raise UnsuitableAsset(_WHOLE, remedy="upload the zip, which makes it an asset as it is")
+            raise UnsuitableAsset(_WHOLE, remedy="keep the zip whole")
 
 
 def asset_from_parts(kind: Kind, meta: Mapping[str, Any], parts: Mapping[str, Array], name: str = "") -> Asset:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +14,14 @@ from engines.assets import FloatArray
 from generators.radiance.archive import CaptureError, Source, open_source
 from generators.radiance.cameras import Camera
 from generators.radiance.capture import Capture, Skipped, unchecked
+from generators.radiance.decoding import decoded, noted_orientation, open_picture
 from generators.radiance.lens import Lens, source_pixels
 from generators.radiance.rasterizer.kernels import kernel
 from generators.radiance.transforms_json import Listed, lens_from_json
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-PIXELS_MAX = 200_000_000
 OVERSAMPLING = 2
 """Undistortion reads a picture this many times larger than the result, so that it does not blur."""
 DECODERS = 2
-_ORIENTATION = 0x0112
-_DAMAGED = (OSError, ValueError, SyntaxError, IndexError, TypeError, struct.error)
-"""What Pillow raises on bytes that are not the picture they claim to be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,26 +69,9 @@ def _try(source: Source, frame: Listed, longest_side_px: int) -> Photograph | Sk
         return Skipped(frame.file, str(error))
 
 
-def _open(content: bytes, name: str) -> Image:
-    from PIL import Image as pillow
-    from PIL import UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
-            image = pillow.open(io.BytesIO(content))
-    except (UnidentifiedImageError, pillow.DecompressionBombError, *_DAMAGED) as error:
-        raise CaptureError(f"not a readable picture: {error}") from error
-    if image.width * image.height > PIXELS_MAX:
-        raise CaptureError(
-            f"{name} has {image.width}×{image.height} pixels; the limit is {PIXELS_MAX // 10**6} million"
-        )
-    return image
-
-
 def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
-    image = _open(source.read(frame.file), frame.file)
-    orientation = _noted_orientation(image)
+    image = open_picture(source.read(frame.file), frame.file)
+    orientation = noted_orientation(image)
     turned = orientation in (5, 6, 7, 8)
     stated = frame.lens or lens_from_json(frame.intrinsics, 0, 0) if _states_size(frame) else None
     # The poses may be meant for the stored or for the upright pixels; the stated size tells which.
@@ -109,7 +83,7 @@ def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
     scale = min(1.0, longest_side_px / max(seen))
     width, height = max(1, round(seen[0] * scale)), max(1, round(seen[1] * scale))
     factor = 1 if lens.straight else OVERSAMPLING
-    pixels = _decoded(image, orientation if upright else 1, (width * factor, height * factor))
+    pixels = decoded(image, orientation if upright else 1, (width * factor, height * factor))
     alpha: NDArray[np.uint8] | None = pixels[3].copy() if len(pixels) == 4 else None
     mask = _mask(source, frame, orientation if upright else 1, (width, height))
     if not lens.straight:
@@ -127,14 +101,6 @@ def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
     )
 
 
-def _noted_orientation(image: Image) -> int:
-    """EXIF's orientation 1..8; reading it decodes a PNG, and may find it damaged."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except _DAMAGED as error:
-        raise CaptureError(f"is damaged: {error}") from error
-
-
 def _states_size(frame: Listed) -> bool:
     return frame.lens is not None or ("w" in frame.intrinsics and "h" in frame.intrinsics)
 
@@ -149,38 +115,11 @@ def _is_upright(stored: tuple[int, int], turned: bool, stated: tuple[int, int] |
     return turned and (stored[1] > stored[0]) == (stated[0] > stated[1]) and stored[0] != stored[1]
 
 
-def _decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Pixels uint8 [3 or 4, H, W] of an image turned by `orientation` and resized to (width, height)."""
-    from PIL import Image as pillow
-
-    turn = {
-        2: [pillow.Transpose.FLIP_LEFT_RIGHT],
-        3: [pillow.Transpose.ROTATE_180],
-        4: [pillow.Transpose.FLIP_TOP_BOTTOM],
-        5: [pillow.Transpose.TRANSPOSE],
-        6: [pillow.Transpose.ROTATE_270],
-        7: [pillow.Transpose.TRANSVERSE],
-        8: [pillow.Transpose.ROTATE_90],
-    }.get(orientation, [])
-    stored = size[::-1] if orientation in (5, 6, 7, 8) else size
-    try:
-        image.draft("RGB", stored)  # JPEG can be decoded at an eighth of its size for an eighth of the time
-        has_alpha = "A" in image.getbands() or "transparency" in image.info
-        small = image.convert("RGBA" if has_alpha else "RGB")
-    except _DAMAGED as error:
-        raise CaptureError(f"is damaged: {error}") from error
-    if small.size != stored:
-        small = small.resize(stored, pillow.Resampling.LANCZOS, reducing_gap=3.0)
-    for method in turn:
-        small = small.transpose(method)
-    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
-
-
 def _mask(source: Source, frame: Listed, orientation: int, size: tuple[int, int]) -> NDArray[np.bool_] | None:
     """The capture's own mask, true where the photograph counts; in instant-ngp and nerfstudio black is ignored."""
     if frame.mask is None:
         return None
-    pixels = _decoded(_open(source.read(frame.mask), frame.mask), orientation, size)
+    pixels = decoded(open_picture(source.read(frame.mask), frame.mask), orientation, size)
     mask: NDArray[np.bool_] = pixels[:3].max(0) >= 128
     return mask
 

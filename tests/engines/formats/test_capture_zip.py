@@ -18,6 +18,7 @@ from engines.formats import capture_zip
 from engines.formats.registry import Limits
 from engines.hosts import HOSTS, host
 from engines.kinds import Kind
+from engines.parts import parts_from_asset
 from engines.sniffing import sniffed
 from tests.engines.captures import PHOTOGRAPHS, capture
 
@@ -42,11 +43,26 @@ def test_an_uploaded_zip_becomes_a_capture_and_is_read_as_its_own_path(tmp_path:
         neutral.manifest_for_file(path, "0" * 64, media_type="image/png")
 
 
+def test_a_capture_that_a_generator_made_is_kept_whole(tmp_path: Path) -> None:
+    packed = capture(tmp_path / "a.zip", PHOTOGRAPHS)
+    (tmp_path / "spool").mkdir()
+    draft = neutral.write(packed, tmp_path / "spool")
+    written = tmp_path / "spool" / draft.parts[0].file
+    assert written.read_bytes() == packed.path.read_bytes() and draft.kind is Kind.CAPTURE
+    manifest = neutral.manifest_of(draft, {draft.parts[0].name: "0" * 64}, {})
+    assert neutral.read(manifest, lambda _: written) == Capture(written, packed.name)
+
+
+def test_only_a_zip_of_photographs_is_kept_as_a_capture(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(PHOTOGRAPHS["images/a.png"])
+    with pytest.raises(UnsuitableAsset, match="expected one zip of photographs"):
+        neutral.write(Capture(tmp_path / "a.zip", "a"), tmp_path)
+
+
 def test_a_capture_is_not_taken_apart(tmp_path: Path) -> None:
     packed = capture(tmp_path / "a.zip", PHOTOGRAPHS)
-    with pytest.raises(UnsuitableAsset, match="one zip of photographs") as refused:
-        neutral.write(packed, tmp_path)
-    assert "upload the zip" in refused.value.remedy
+    with pytest.raises(UnsuitableAsset, match="one zip of photographs"):
+        parts_from_asset(packed)
     manifest = neutral.manifest_for_file(packed.path, "0" * 64)
     with pytest.raises(DamagedFile, match="one zip of photographs"):
         neutral.read(replace(manifest, parts=()), lambda _: packed.path)

@@ -93,7 +93,7 @@ def test_smaller_pictures_keep_the_view(tmp_path: Path) -> None:
 
 
 def test_a_picture_larger_than_any_photograph_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from generators.radiance import photographs as module
+    from generators.radiance import decoding as module
 
     path = write_folder(tmp_path / "scene", photographs_of(textured_room(600), 4, width=24, height=20))
     rewrite(path / "images" / "view0.png", Image.new("RGB", (240, 200)))

@@ -1,0 +1,109 @@
+"""Pictures from bytes of unknown origin: upright, small, eight bits, and never more of them in memory than needed."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.radiance.archive import CaptureError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PIXELS_MAX = 200_000_000
+LARGE_PIXELS = 24_000_000
+"""Pictures above it are decoded one at a time; two of the largest would take two gigabytes."""
+HEIC = (".heic", ".heif")
+HEIC_REMEDY = "HEIC is not read; export JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)"
+_ORIENTATION = 0x0112
+_DAMAGED = (OSError, ValueError, SyntaxError, IndexError, TypeError, struct.error)
+"""What Pillow raises on bytes that are not the picture they claim to be."""
+_alone = threading.Lock()
+
+
+def open_picture(content: bytes, name: str) -> Image:
+    """The picture in `content`, its header read and its size checked. Raises `CaptureError`."""
+    from PIL import Image as pillow
+    from PIL import UnidentifiedImageError
+
+    if name.lower().endswith(HEIC) or content[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
+        raise CaptureError(HEIC_REMEDY)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+            image = pillow.open(io.BytesIO(content))
+    except (UnidentifiedImageError, pillow.DecompressionBombError, *_DAMAGED) as error:
+        raise CaptureError(f"not a readable picture: {error}") from error
+    if image.width * image.height > PIXELS_MAX:
+        raise CaptureError(
+            f"{name} has {image.width}×{image.height} pixels; the limit is {PIXELS_MAX // 10**6} million"
+        )
+    return image
+
+
+def noted_orientation(image: Image) -> int:
+    """EXIF's orientation 1..8; reading it decodes a PNG, and may find it damaged."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGED as error:
+        raise CaptureError(f"is damaged: {error}") from error
+
+
+def decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Pixels uint8 [3 or 4, H, W] of an image turned by `orientation` and resized to (width, height).
+
+    Raises `CaptureError` when it is damaged.
+    """
+    if image.width * image.height <= LARGE_PIXELS:
+        return _decoded(image, orientation, size)
+    with _alone:
+        return _decoded(image, orientation, size)
+
+
+def _decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    from PIL import Image as pillow
+
+    turn = {
+        2: [pillow.Transpose.FLIP_LEFT_RIGHT],
+        3: [pillow.Transpose.ROTATE_180],
+        4: [pillow.Transpose.FLIP_TOP_BOTTOM],
+        5: [pillow.Transpose.TRANSPOSE],
+        6: [pillow.Transpose.ROTATE_270],
+        7: [pillow.Transpose.TRANSVERSE],
+        8: [pillow.Transpose.ROTATE_90],
+    }.get(orientation, [])
+    stored = size[::-1] if orientation in (5, 6, 7, 8) else size
+    try:
+        image.draft("RGB", stored)  # JPEG can be decoded at an eighth of its size for an eighth of the time
+        small = _eight_bits(image)
+    except _DAMAGED as error:
+        raise CaptureError(f"is damaged: {error}") from error
+    if small.size != stored:
+        small = small.resize(stored, pillow.Resampling.LANCZOS, reducing_gap=3.0)
+    for method in turn:
+        small = small.transpose(method)
+    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
+
+
+def _eight_bits(image: Image) -> Image:
+    """RGB, or RGBA where the picture has any transparency; sixteen grey bits are scaled, which Pillow would clip."""
+    from PIL import Image as pillow
+
+    if image.mode.startswith("I"):
+        wide = np.asarray(image)
+        if wide.min(initial=0) < 0 or wide.max(initial=0) > 0xFFFF:
+            raise ValueError("its numbers are no brightness of 16 bits")
+        return pillow.fromarray(((wide.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("it holds floating-point numbers, expected 8 or 16 bits")
+    mode = "RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB"
+    if image.mode == mode:
+        image.load()  # no second copy
+        return image
+    return image.convert(mode)
