@@ -19,8 +19,9 @@ from bridge.messages import BridgeMessage
 from bridge.metrics import Counters
 from bridge.outbox import Outbox, OutboxFull
 from bridge.refusals import refusal
+from bridge.resident import resident
 from bridge.session import Action, Close, Fetch, House, JobBook, Keep, Offered, Opened, Send, Session, State, Stop, Take
-from bridge.transfers import Block, Transfer
+from bridge.transfers import Block, Frame, Transfer
 from bridge.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,8 @@ class Connection:
         self.broken = False
         """True when even that is hopeless."""
         self.reason = ""
+        self.sends_pieces = False
+        """True when whoever sends the frames also takes pieces of files."""
         self._room = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetches = 0
@@ -143,7 +146,7 @@ class Connection:
             self._put(refusal(late, fatal=True))
             self._close(late.message)
 
-    def take(self, now: float) -> wire.Buffer | None:
+    def take(self, now: float) -> Frame | None:
         """The next frame to send, None when there is none now; a chunk's view is valid until the next call."""
         self.wake.clear()
         if self.broken:
@@ -162,12 +165,13 @@ class Connection:
         self._read_ahead()
         return frame
 
-    def take_some(self, now: float) -> list[wire.Buffer]:
+    def take_some(self, now: float) -> list[Frame]:
         """The next frames, to be sent together: one call to the kernel, and one awakening of the client, for all."""
         first = self.take(now)
         if first is None:
             return []
-        frames, size = [first], len(first)
+        frames: list[Frame] = [first]
+        size = len(first)
         while size < TOGETHER_BYTES and (frame := self.outbox.take_control()) is not None:
             frames.append(frame)
             size += len(frame)
@@ -292,11 +296,16 @@ class Connection:
         self.outbox.add(transfer)
 
     def _read_ahead(self) -> None:
-        """Keep one block being read while another is sent."""
-        if self._reading or self.closing or (not self._free_blocks and self._blocks == BLOCKS):
+        """Keep one block being read, or found in memory, while another is sent."""
+        if self._reading or self.closing or self.outbox.ready_blocks == BLOCKS:
             return
         transfer = self.outbox.next_to_read()
         if transfer is None:
+            return
+        if self.sends_pieces and (there := resident(transfer)) is not None:
+            self.outbox.ready(there)
+            return
+        if not self._free_blocks and self._blocks == BLOCKS:
             return
         if self._free_blocks:
             block = self._free_blocks.pop()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from bridge import wire
 from bridge.errors import LimitError, RequestError
 from bridge.messages import JobCancelled, JobFailed, JobFinished, Lane, Message
-from bridge.transfers import Block, Transfer
+from bridge.transfers import Frame, Ready, Transfer
 
 CONTROL_LIMIT_BYTES = 3 << 20
 """Control frames held for a client that does not read; beyond it the connection is given up."""
@@ -88,7 +88,7 @@ class Outbox:
         self._live: OrderedDict[tuple[str, str], tuple[Message, wire.Buffer]] = OrderedDict()
         self._live_bytes = 0
         self._transfers: OrderedDict[str, Transfer] = OrderedDict()
-        self._ready: deque[Block] = deque()
+        self._ready: deque[Ready] = deque()
         self.credit = Credit()
         self.control_bytes = 0
         self.dropped = 0
@@ -129,7 +129,7 @@ class Outbox:
             transfer.end()
         return transfer is not None
 
-    def take(self, now: float) -> wire.Buffer | None:
+    def take(self, now: float) -> Frame | None:
         """The next frame to send, None when nothing may go; a chunk's view is valid until the next call."""
         frame = self.take_control()
         if frame is not None:
@@ -156,10 +156,15 @@ class Outbox:
                 return transfer
         return None
 
-    def ready(self, block: Block) -> None:
-        """Chunks that were read and may now be sent."""
+    def ready(self, block: Ready) -> None:
+        """Chunks that may now be sent."""
         self._ready.append(block)
         self._wake()
+
+    @property
+    def ready_blocks(self) -> int:
+        """How many blocks of chunks wait to be sent."""
+        return len(self._ready)
 
     @property
     def has_room(self) -> bool:
@@ -203,7 +208,7 @@ class Outbox:
         for slot in [slot for slot in self._live if slot[1] == value]:
             self._live_bytes -= len(self._live.pop(slot)[1])
 
-    def _take_chunk(self, now: float) -> wire.Buffer | None:
+    def _take_chunk(self, now: float) -> Frame | None:
         while self._ready:
             block = self._ready[0]
             if not block.chunks or block.transfer.ended:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from bridge import wire
 from bridge.errors import StoreDamaged
@@ -26,14 +27,64 @@ class Source:
     size_bytes: int
 
 
+class OpenFile:
+    """A file that is open for reading until nobody needs it. Raises `OSError` when it cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self.number = -1
+        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A frame whose payload is still in its file."""
+
+    prefix: bytes
+    file: OpenFile
+    offset: int
+    size_bytes: int
+
+    def __len__(self) -> int:
+        return len(self.prefix) + self.size_bytes
+
+    def __bytes__(self) -> bytes:
+        return self.prefix + self.rest(0)
+
+    def rest(self, done: int) -> bytes:
+        """The payload after its first `done` bytes. Raises `OSError`, `StoreDamaged`."""
+        wanted = self.size_bytes - done
+        data = os.pread(self.file.number, wanted, self.offset + done)
+        if len(data) != wanted:
+            raise StoreDamaged(f"{self.file.name} has become shorter than {self.offset + self.size_bytes} bytes")
+        return data
+
+
+Frame = wire.Buffer | Piece
+
+
 @dataclass(frozen=True)
 class Chunk:
     """A frame that is ready to be sent."""
 
-    frame: memoryview
+    frame: memoryview | Piece
     payload_bytes: int
     last: bool
     """True for the last chunk of the transfer."""
+
+
+class Ready(Protocol):
+    """A few chunks of one transfer that may be sent."""
+
+    chunks: deque[Chunk]
+    transfer: Transfer
+
+    def free(self) -> None:
+        """Nothing of the block is needed any more."""
 
 
 class Transfer:
@@ -44,6 +95,7 @@ class Transfer:
         self.files = tuple(files)
         self.ended = False
         self._on_end = on_end
+        self._opened: tuple[int, OpenFile] | None = None
         self._plan = deque(
             (index, offset, min(CHUNK_BYTES, file.size_bytes - offset))
             for index, file in enumerate(self.files)
@@ -59,8 +111,20 @@ class Transfer:
         """No further chunk will be sent; what was held for the transfer may go. Doing it twice changes nothing."""
         if not self.ended:
             self.ended = True
+            self._opened = None
             if self._on_end is not None:
                 self._on_end()
+
+    @property
+    def planned(self) -> tuple[int, int, int] | None:
+        """The next chunk, as (file index, offset, bytes); None when every one has been claimed."""
+        return self._plan[0] if self._plan and not self.ended else None
+
+    def opened(self, index: int) -> OpenFile:
+        """One of the files, kept open while its chunks are made. Raises `OSError`."""
+        if self._opened is None or self._opened[0] != index:
+            self._opened = index, OpenFile(self.files[index].path)
+        return self._opened[1]
 
     def claim(self, count: int) -> list[tuple[int, int, int]]:
         """Take the next chunks off the plan, as (file index, offset, bytes); the caller reads them."""

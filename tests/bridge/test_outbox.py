@@ -91,7 +91,7 @@ def test_live_keeps_the_newest_per_slot(steps: list[tuple[str, str]]) -> None:
             if frame is None:
                 assert not model
                 continue
-            message, payload = wire.decode_bridge(frame)
+            message, payload = wire.decode_bridge(bytes(frame))
             if isinstance(message, JobProgress):
                 assert model.pop(("progress", message.job_id)) == message.fraction
             else:
