@@ -1,4 +1,4 @@
-"""A generator that costs nothing, so that what is measured around it is the bridge's own; declaring loads nothing."""
+"""Generators that cost nothing, so that what is measured is the bridge's own; declaring loads nothing."""
 
 from __future__ import annotations
 
@@ -25,4 +25,20 @@ BLANK = GeneratorSpec(
     params=BlankParams,
     needs=Needs(memory_gb=0.1),
     run="benchmarks.noise:run",
+)
+
+
+class CrashParams(Params):
+    """None."""
+
+
+CRASH = GeneratorSpec(
+    id="image.crash",
+    title="Crash",
+    promise="The end of the worker that runs it.",
+    gives=(Kind.IMAGE,),
+    params=CrashParams,
+    needs=Needs(memory_gb=0.1),
+    attempts=1,
+    run="benchmarks.noise:crash",
 )

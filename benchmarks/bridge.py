@@ -31,6 +31,7 @@ def run() -> Iterator[Figure]:
         yield from _latency(served)
         yield from _large(served)
         yield from _stalled(served)
+        yield from _swapped(served)
     yield from _restart()
 
 
@@ -153,6 +154,25 @@ def _stalled(served: Served) -> Iterator[Figure]:
     yield _figure("server growth beside a client that never reads, 8 s", grown_mib, "MiB", "limit ≤ 16 MiB", 16.0)
     worst_ms = sorted(echoes)[int(len(echoes) * 0.99)] * 1e3
     yield _figure("healthy client's echo beside it (p99)", worst_ms, "ms", "limit < 10 ms", 10.0)
+
+
+# ---------------------------------------------------------------------- a worker that was killed
+
+
+def _swapped(served: Served, rounds: int = 5) -> Iterator[Figure]:
+    """What the next job waits when the worker dies: the warm spare takes over."""
+    times = []
+    with served.connect() as client:
+        for _ in range(rounds):
+            served.settle()
+            began = time.perf_counter()
+            crash = client.submit("image.crash", host="neutral", preview_px=0)
+            _submit(client, 8).result()
+            times.append(time.perf_counter() - began)
+            if crash.state != "failed":
+                raise RuntimeError("expected the worker to have died")
+    swap_ms = statistics.median(times) * 1e3
+    yield _figure("worker killed → next job's result, by the spare (p50)", swap_ms, "ms", "limit ≤ 500 ms", 500.0)
 
 
 # ------------------------------------------------------------------------------------ restart

@@ -1,7 +1,9 @@
-"""What the blank generator does, in the worker."""
+"""What the bench generators do, in the worker."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -20,6 +22,12 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     pixels = _noise(params.size_px, params.channels)
     pixels.reshape(-1)[:4] = np.frombuffer(request.seed.to_bytes(4, "little"), np.uint8)
     yield Produced(Image(pixels))
+
+
+def crash(request: Request, context: Context) -> Iterator[Event]:
+    """Die as a defect in a native library would have it, or the system when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield from ()
 
 
 @lru_cache(maxsize=4)

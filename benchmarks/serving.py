@@ -19,7 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from benchmarks.blank import BLANK
+from benchmarks.blank import BLANK, CRASH
 from bridge.app import Bridge
 from bridge.settings import Settings
 from generators.catalog import Catalog
@@ -100,7 +100,7 @@ def serving() -> Iterator[Served]:
 
 async def _main(folder: Path) -> None:
     settings = Settings(data_dir=str(folder), port=0, grace_secs=0.5, queued_jobs=QUEUED_JOBS)
-    async with Bridge(settings, catalog=Catalog.from_specs(BLANK)) as bridge:
+    async with Bridge(settings, catalog=Catalog.from_specs(BLANK, CRASH)) as bridge:
         print(json.dumps({"url": bridge.url, "token": bridge.token, "pid": os.getpid()}), flush=True)
         await bridge.serve_forever()
 
