@@ -33,6 +33,7 @@ BLENDER = Host(
         "Only the colour spaces sRGB, Non-Color and Linear Rec.709 keep their names from 4.2 to 5.x (seen in bpy "
         "4.2.23, 4.5.15, 5.0.1).",
         "GLB must be plain: Draco fails in bpy 4.2 and meshopt in 4.2 to 5.0 (tried).",
-        "The PLY importer keeps every property of a splat cloud as a float attribute (tried, 4.2 to 5.2).",
+        "The PLY importer keeps every property of a splat cloud as a float attribute (tried, 4.2 to 5.2); of the "
+        "compressed formats Blender itself reads none.",
     ),
 )

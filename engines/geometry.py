@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,25 @@ def check_splats(splats: Splats) -> None:
             raise UnsuitableAsset(f"{name} of {splats.name!r} holds values that are not finite")
     if harmonics not in (1, 4, 9, 16):
         raise UnsuitableAsset(f"sh of {splats.name!r} has {harmonics} coefficients, expected 1, 4, 9 or 16")
+
+
+def joined_splats(parts: Sequence[Splats], name: str) -> Splats:
+    """One cloud of several, in their order; harmonics that some lack are zero there. No parts make an empty cloud."""
+    width = max((part.sh.shape[1] for part in parts), default=1)
+    harmonics = np.zeros((sum(len(part.positions) for part in parts), width, 3), np.float32)
+    at = 0
+    for part in parts:
+        harmonics[at : at + len(part.sh), : part.sh.shape[1]] = part.sh
+        at += len(part.sh)
+    empty = np.zeros((0, 4), np.float32)
+    return Splats(
+        np.concatenate([empty[:, :3], *(part.positions for part in parts)]),
+        np.concatenate([empty, *(part.rotations for part in parts)]),
+        np.concatenate([empty[:, :3], *(part.scales for part in parts)]),
+        np.concatenate([empty[:, 0], *(part.opacities for part in parts)]),
+        harmonics,
+        name,
+    )
 
 
 def smooth_normals(positions: FloatArray, faces: NDArray[Any]) -> FloatArray:

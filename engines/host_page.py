@@ -22,7 +22,8 @@ linear values: opacity 0..1, scale as standard deviation in metres, unit quatern
 order and signs of the 3DGS paper's code. Directions below are named as the person looking at a thing's front sees them.
 
 Formats that describe themselves (GLB, USD) keep their own convention in every host, because every importer converts;
-axes, unit and winding are applied to those that say nothing (PLY, scene plans). SPZ is right-up-back by its definition.
+axes, unit and winding are applied to those that say nothing (PLY, scene plans). SPZ is right-up-back by its definition;
+compressed PLY, .splat and KSPLAT are right-down-forward in every host, because their readers take them so.
 """
 
 

@@ -58,6 +58,7 @@ UNITY = Host(
         "Base Map).",
         "Data maps need sRGBTexture off and normal maps the type NormalMap (Unity scripting reference, "
         "TextureImporter).",
+        "Splats: UnityGaussianSplatting imports PLY and SPZ (its README).",
         "Unity reads no glTF by itself; GLB needs the package glTFast or UnityGLTF (Unity manual, Model file formats).",
     ),
 )

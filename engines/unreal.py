@@ -48,6 +48,8 @@ UNREAL = Host(
         "orm needs sRGB off, best by the compression Masks (Unreal documentation, Texture Compression Settings).",
         "Imported meshes keep their own idea of forward, usually +Y, so a GLB may need a yaw beside things placed "
         "by this row (Unreal forum, What exactly is forward in Unreal Engine).",
+        "Splats: UEFN imports binary PLY and SPZ, plug-ins for Unreal PLY (Epic documentation, Gaussian Splats "
+        "Technical Reference in UEFN).",
         "Movies play through Media Framework from Content/Movies; image sequences through ImgMedia (Unreal "
         "documentation, Media Framework).",
     ),

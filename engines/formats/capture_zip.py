@@ -65,6 +65,12 @@ def first_photographs(path: Path, limits: Limits, count: int) -> Iterator[tuple[
                 raise DamagedFile(f"{info.filename} in {path.name} is damaged: {error}") from error
 
 
+def names_in(path: Path) -> frozenset[str]:
+    """The names of all files in a zip, none of them believed yet. Raises `DamagedFile`, `TooLarge`."""
+    with _opened(path) as archive:
+        return frozenset(archive.namelist())
+
+
 class _Bounded(io.FileIO):
     """A file that hands out no more at once than an archive's directory may take."""
 

@@ -29,7 +29,9 @@ from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_mesh, check_splats
 from engines.kinds import Kind
-from engines.ply_container import Header, Table, read_header, read_tables
+from engines.ply_chunks import is_compressed, unpacked
+from engines.ply_container import Table, read_header, read_tables
+from engines.ply_frame import frame_comment, frame_in
 from engines.splat_values import (
     dc_from_colour,
     log_from_scale,
@@ -38,7 +40,7 @@ from engines.splat_values import (
     scale_from_log,
     unit_quaternions,
 )
-from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, frame_of, handedness, move_mesh, move_splats
+from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, frame_of, move_mesh, move_splats
 
 MEDIA_TYPE = "model/ply"
 _SPLAT_COLUMNS = ("opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3")
@@ -48,7 +50,7 @@ _REST = {0: 0, 9: 3, 24: 8, 45: 15}
 def encode(asset: Splats | Mesh, folder: Path, stem: str, *, host: Host, provenance: str = "") -> list[ExportedFile]:
     """Write `stem.ply` in the host's axes, unit, winding and UV origin. Raises `UnsuitableAsset`."""
     frame = frame_of(host)
-    notes = [f"scenecast frame {_frame_words(frame)}"]
+    notes = [frame_comment(frame)]
     if provenance:
         notes.append(f"scenecast provenance {json.dumps(json.loads(provenance), sort_keys=True)}")
     path = folder / f"{stem}.ply"
@@ -70,7 +72,7 @@ def encode(asset: Splats | Mesh, folder: Path, stem: str, *, host: Host, provena
 
 
 def decode(path: Path, limits: Limits, *, axes: Axes | None = None) -> Splats | Mesh:
-    """Splats if the file has their columns, else a mesh, whose faces are empty for mere points.
+    """Splats if the file has their columns, plain or chunked, else a mesh, whose faces are empty for mere points.
 
     `axes` overrides what the file is taken to be in. Polygons become fans of triangles. Raises `DamagedFile`
     or `TooLarge`.
@@ -80,16 +82,14 @@ def decode(path: Path, limits: Limits, *, axes: Axes | None = None) -> Splats | 
         raise TooLarge(f"{path.name} has {size} bytes, more than the limit of {limits.max_file_bytes}")
     data = path.read_bytes()
     header = read_header(data, limits.max_elements)
-    if "packed_position" in {each.name for _, each_of in header.elements.values() for each in each_of}:
-        raise DamagedFile(
-            f"{path.name} is a compressed PLY, which is not read", remedy="convert it to a plain PLY or to SPZ first"
-        )
     tables = read_tables(data, header)
+    if is_compressed(header):
+        return unpacked(tables, header, path.stem, axes=axes)
     vertices = tables.get("vertex")
     if vertices is None or not {"x", "y", "z"} <= set(vertices.columns):
         raise DamagedFile(f"{path.name} has no element 'vertex' with x, y and z")
     is_splats = "opacity" in vertices.columns and "rot_0" in vertices.columns
-    frame = _frame(header, Frame(OPENCV_AXES) if is_splats else NEUTRAL)
+    frame = frame_in(header, Frame(OPENCV_AXES) if is_splats else NEUTRAL)
     if axes is not None:
         frame = Frame(axes, frame.unit_m, frame.front_ccw, frame.uv_bottom_left)
     if is_splats:
@@ -102,29 +102,6 @@ def _head(notes: list[str], elements: list[tuple[str, int, list[str]]]) -> bytes
     for name, count, properties in elements:
         lines += [f"element {name} {count}", *properties]
     return "\n".join([*lines, "end_header", ""]).encode("ascii")
-
-
-def _frame_words(frame: Frame) -> str:
-    front = "ccw" if frame.front_ccw else "cw"
-    origin = "bottom_left" if frame.uv_bottom_left else "top_left"
-    return f"{frame.axes.x} {frame.axes.y} {frame.axes.z} {frame.unit_m!r} {front} {origin}"
-
-
-def _frame(header: Header, unmarked: Frame) -> Frame:
-    for comment in header.comments:
-        words = comment.split()
-        if words[:2] != ["scenecast", "frame"]:
-            continue
-        try:
-            x, y, z, unit, front, origin = words[2:]
-            frame = Frame(Axes(x, y, z), float(unit), front == "ccw", origin == "bottom_left")  # type: ignore[arg-type]
-            handedness(frame.axes)
-        except (ValueError, KeyError) as error:
-            raise DamagedFile(f"the comment about axes makes no sense: {comment[:80]!r}") from error
-        if not 1e-9 < frame.unit_m < 1e9 or front not in ("ccw", "cw") or origin not in ("bottom_left", "top_left"):
-            raise DamagedFile(f"the comment about axes makes no sense: {comment[:80]!r}")
-        return frame
-    return unmarked
 
 
 def _splat_rows(splats: Splats) -> tuple[list[str], NDArray[np.float32]]:

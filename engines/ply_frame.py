@@ -1,0 +1,33 @@
+"""The comment by which our PLY files say which axes and unit they are in: `scenecast frame X Y Z UNIT WINDING UV`."""
+
+from __future__ import annotations
+
+from engines.conventions import Axes
+from engines.errors import DamagedFile
+from engines.ply_container import Header
+from engines.transforms import Frame, handedness
+
+
+def frame_comment(frame: Frame) -> str:
+    """The comment's text."""
+    front = "ccw" if frame.front_ccw else "cw"
+    origin = "bottom_left" if frame.uv_bottom_left else "top_left"
+    return f"scenecast frame {frame.axes.x} {frame.axes.y} {frame.axes.z} {frame.unit_m!r} {front} {origin}"
+
+
+def frame_in(header: Header, unmarked: Frame) -> Frame:
+    """The frame a header states, or `unmarked`. Raises `DamagedFile` for a comment that makes no sense."""
+    for comment in header.comments:
+        words = comment.split()
+        if words[:2] != ["scenecast", "frame"]:
+            continue
+        try:
+            x, y, z, unit, front, origin = words[2:]
+            frame = Frame(Axes(x, y, z), float(unit), front == "ccw", origin == "bottom_left")  # type: ignore[arg-type]
+            handedness(frame.axes)
+        except (ValueError, KeyError) as error:
+            raise DamagedFile(f"the comment about axes makes no sense: {comment[:80]!r}") from error
+        if not 1e-9 < frame.unit_m < 1e9 or front not in ("ccw", "cw") or origin not in ("bottom_left", "top_left"):
+            raise DamagedFile(f"the comment about axes makes no sense: {comment[:80]!r}")
+        return frame
+    return unmarked
