@@ -1,0 +1,46 @@
+"""What this room can do with splat clouds, as data; importing this loads nothing heavy."""
+
+from __future__ import annotations
+
+from engines.kinds import Kind
+from generators.spec import GeneratorSpec, Needs, Port
+from generators.splats.params import (
+    CleanParams,
+    CropParams,
+    TransformParams,
+)
+
+CLOUD = Port(name="cloud", kinds=(Kind.SPLATS,), help="The splat cloud.")
+NEEDS = Needs(memory_gb=1.5, modules=("numba",))
+SPECS = (
+    GeneratorSpec(
+        id="splats.crop",
+        title="Crop splats",
+        promise="Keeps what lies inside, or outside, a box or a sphere.",
+        gives=(Kind.SPLATS,),
+        takes=(CLOUD,),
+        params=CropParams,
+        needs=NEEDS,
+        run="generators.splats.crop:run",
+    ),
+    GeneratorSpec(
+        id="splats.clean",
+        title="Clean splats",
+        promise="Removes floaters, needles, haze and lost islands, and says how many of which.",
+        gives=(Kind.SPLATS,),
+        takes=(CLOUD,),
+        params=CleanParams,
+        needs=NEEDS,
+        run="generators.splats.clean:run",
+    ),
+    GeneratorSpec(
+        id="splats.transform",
+        title="Move splats",
+        promise="Moves, turns, scales or mirrors a cloud, stands it upright on its ground and gives it a real size.",
+        gives=(Kind.SPLATS,),
+        takes=(CLOUD,),
+        params=TransformParams,
+        needs=NEEDS,
+        run="generators.splats.transform:run",
+    ),
+)
