@@ -21,28 +21,31 @@ from generators.radiance.parameters import Parameters
 from generators.radiance.photographs import Photograph, held_out, load_photographs
 from generators.radiance.rasterizer import Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
-from generators.radiance.trainer import PARTS, Trainer, TrainerSettings
+from generators.radiance.trainer import PARTS, Quality, Trainer, TrainerSettings
 
 FOX = Path(__file__).resolve().parents[2] / "shared" / "data" / "fox"
-MARKS_SECS = (20.0, 60.0, 120.0)
+MARKS_SECS = (20.0, 60.0, 120.0, 240.0)
 TARGET_DB = 30.0
+OPENSPLAT_DB, OPENSPLAT_SECS = 27.4, 98.5
+"""Its CPU build at 135×240, the same 43 photographs, 1000 iterations, on a quiet machine of this kind."""
 FIRST_CLOUD_SECS = 5.0
 CHECK_EVERY_SECS = 5.0
 
 
 @dataclass(frozen=True)
 class Race:
-    """One resolution, its settings, and the seconds in which it is to reach 30 dB on two quiet cores."""
+    """One resolution, its settings, and the seconds in which it is to reach 30 dB on two quiet cores, if any."""
 
     name: str
     side_px: int
     settings: TrainerSettings
-    goal_secs: float
+    goal_secs: float | None
 
 
 RACES = (
     Race("135×240", 240, TrainerSettings(iterations=1200, splats_max=30_000), 40.0),
     Race("270×480", 480, TrainerSettings(iterations=2000, splats_max=60_000), 100.0),
+    Race("270×480 long", 480, TrainerSettings(iterations=4600, splats_max=60_000), None),
 )
 
 
@@ -98,12 +101,19 @@ def training_figures(race: Race) -> Iterator[Figure]:
     yield from _trained(race, trainer, judged, before)
 
 
+def _at_mark(race: Race, mark_secs: float, quality: Quality) -> Iterator[Figure]:
+    named = f"at {mark_secs:.0f} s, {race.name}"
+    yield Figure("radiance", f"PSNR {named}", quality.psnr, "dB", "goal ≥ 30 dB", TARGET_DB)
+    yield Figure("radiance", f"SSIM {named}", quality.ssim, "", "1 is the photograph", 1.0)
+
+
 def _trained(race: Race, trainer: Trainer, judged: list[Photograph], spent: float) -> Iterator[Figure]:
     """Seconds count from the reading of the first photograph on."""
     trainer.step()  # the kernels are compiled or read from the cache here
     parts = dict.fromkeys(PARTS, 0.0)
-    marks, reached, checked = list(MARKS_SECS), None, spent
-    while not trainer.done:
+    marks, checked = list(MARKS_SECS), spent
+    reached: dict[float, float] = {}
+    while not trainer.done and spent <= MARKS_SECS[-1]:
         began = time.perf_counter()
         report = trainer.step()
         spent += time.perf_counter() - began
@@ -112,31 +122,22 @@ def _trained(race: Race, trainer: Trainer, judged: list[Photograph], spent: floa
         at_mark = bool(marks) and spent >= marks[0]
         if at_mark or spent - checked >= CHECK_EVERY_SECS or trainer.done:
             quality, checked = trainer.evaluate(judged), spent
-            if reached is None and quality.psnr >= TARGET_DB:
-                reached = spent
+            for level in (OPENSPLAT_DB, TARGET_DB):
+                if quality.psnr >= level:
+                    reached.setdefault(level, spent)
             note(f"{race.name}: {spent:.0f} s, step {trainer.iteration}, {report.splats} splats, {quality.psnr:.2f} dB")
             if at_mark:
-                mark = marks.pop(0)
-                yield Figure(
-                    "radiance",
-                    f"PSNR at {mark:.0f} s, {race.name}",
-                    quality.psnr,
-                    "dB",
-                    "goal ≥ 30 dB",
-                    TARGET_DB,
-                )
-                yield Figure(
-                    "radiance", f"SSIM at {mark:.0f} s, {race.name}", quality.ssim, "", "1 is the photograph", 1.0
-                )
-        if spent > MARKS_SECS[-1]:
-            break
+                yield from _at_mark(race, marks.pop(0), quality)
     quality = trainer.evaluate(judged)
     yield Figure(
         "radiance", f"PSNR at the end ({spent:.0f} s), {race.name}", quality.psnr, "dB", "goal ≥ 30 dB", TARGET_DB
     )
-    if reached is not None:
+    if TARGET_DB in reached and race.goal_secs:
         goal = f"goal ≤ {race.goal_secs:.0f} s"
-        yield Figure("radiance", f"time to 30 dB held out, {race.name}", reached, "s", goal, race.goal_secs)
+        yield Figure("radiance", f"time to 30 dB held out, {race.name}", reached[TARGET_DB], "s", goal, race.goal_secs)
+    if OPENSPLAT_DB in reached and race.side_px == 240:
+        figure, peer = f"time to {OPENSPLAT_DB} dB, {race.name}", "OpenSplat on CPU, as noted; goal ≤ 0.33"
+        yield Figure("radiance", figure, reached[OPENSPLAT_DB], "s", peer, OPENSPLAT_SECS)
     steps = max(trainer.iteration - 1, 1)
     for part, total in parts.items():
         yield Figure(
