@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -55,7 +55,7 @@ def accepted_record(
         spec = catalog.job_spec(request.generator)
         catalog.check_available(request.generator, devices)
         params = msgspec.to_builtins(catalog.check(request.generator, request.params))
-        catalog.check_inputs(request.generator, _kinds(request, store))
+        catalog.check_inputs(request.generator, input_kinds(request.inputs, store))
     seed = secrets.randbits(32) if request.seed is None else request.seed
     inputs = dict(request.inputs)
     return JobRecord(
@@ -75,12 +75,14 @@ def accepted_record(
         fresh=request.fresh,
         deliver=request.deliver,
         preview=request.preview,
+        growth=request.growth,
     )
 
 
-def _kinds(request: JobSubmit, store: Store) -> dict[str, Kind]:
+def input_kinds(inputs: Mapping[str, str], store: Store) -> dict[str, Kind]:
+    """The kinds of the assets that are wanted as inputs, by port. Raises `BadInput` for one that is not there."""
     kinds: dict[str, Kind] = {}
-    for port, digest in request.inputs.items():
+    for port, digest in inputs.items():
         try:
             kinds[port] = store.manifest(digest).kind
         except errors.UnknownAsset as error:

@@ -23,6 +23,7 @@ from bridge.export_process import ExportProcess
 from bridge.gate import Gate, host_names
 from bridge.jobs import Jobs, JobSettings
 from bridge.ledger import Ledger
+from bridge.live import LiveRoom, LiveSettings
 from bridge.messages import CHUNK_BYTES, MAX_FRAME_BYTES, PROTOCOL, GeneratorRow, HostRow, Limits, WatchedFile
 from bridge.metrics import Counters
 from bridge.outbox import WINDOW_BYTES
@@ -137,7 +138,7 @@ class Bridge:
     def figures(self) -> dict[str, float]:
         """Everything `/metrics` tells."""
         own = {"uptime_seconds": time.time() - self._started, "sessions": len(self._registry)}
-        return {**self._counters.figures(), **self.jobs.figures(), **own}
+        return {**self._counters.figures(), **self.jobs.figures(), **self._live.figures(), **own}
 
     def _assemble(self) -> None:
         """Make the parts that need no running loop, and tie them together."""
@@ -155,7 +156,23 @@ class Bridge:
         )
         uploads = Uploads(self.store, file_bytes=settings.upload_bytes, pending_bytes=settings.uploads_pending_bytes)
         self._house = _House(self.jobs, self._registry, self._watch, self.store.proof, settings)
-        services = Services(self.jobs, self._house, self._delivery, uploads, self._registry, self._counters)
+        live = LiveSettings(
+            sessions=settings.live_sessions, per_client=settings.live_per_client, per_sec=settings.live_per_sec
+        )
+        self._live = LiveRoom(
+            supervisor=self._supervisor, catalog=self.jobs.catalog, store=self.store, counters=self._counters,
+            settings=live,
+        )  # fmt: skip
+        services = Services(
+            self.jobs,
+            self._house,
+            self._delivery,
+            uploads,
+            self._registry,
+            self._counters,
+            self.jobs.growths,
+            self._live,
+        )
         self.jobs.listener = self._registry.tell
         self._server = Server(
             name=SERVER,

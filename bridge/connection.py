@@ -15,12 +15,29 @@ import msgspec
 from bridge import wire
 from bridge.delivery import Delivered, Delivery
 from bridge.errors import LimitError, ProtocolMismatch, WireError
-from bridge.messages import BridgeMessage
+from bridge.growth import Growths
+from bridge.live import LiveRoom
+from bridge.messages import BridgeMessage, GrowthGet
 from bridge.metrics import Counters
 from bridge.outbox import Outbox, OutboxFull
 from bridge.refusals import refusal
 from bridge.resident import resident
-from bridge.session import Action, Close, Fetch, House, JobBook, Keep, Offered, Opened, Send, Session, State, Stop, Take
+from bridge.session import (
+    Action,
+    Close,
+    Fetch,
+    Grow,
+    House,
+    JobBook,
+    Keep,
+    Offered,
+    Opened,
+    Send,
+    Session,
+    State,
+    Stop,
+    Take,
+)
 from bridge.transfers import Block, Frame, Transfer
 from bridge.uploads import Uploads
 
@@ -83,6 +100,8 @@ class Services:
     uploads: Uploads
     registry: Registry
     counters: Counters
+    growths: Growths
+    live: LiveRoom
 
 
 class Connection:
@@ -93,7 +112,8 @@ class Connection:
         self.wake = asyncio.Event()
         """Set when `take` may have something."""
         self.outbox = Outbox(wake=self.wake.set)
-        self.session = Session(jobs=services.jobs, house=services.house, has_room=self._has_room)
+        self.live = services.live.desk(self.tell)
+        self.session = Session(jobs=services.jobs, house=services.house, live=self.live, has_room=self._has_room)
         self.closing = False
         """True once nothing further is read; what is queued still leaves."""
         self.broken = False
@@ -104,6 +124,8 @@ class Connection:
         self._room = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetches = 0
+        self._growing: dict[str, str] = {}
+        """The newest transfer of each growing cloud, by job."""
         self._uploads: asyncio.Queue[Offered | Keep] = asyncio.Queue(UPLOAD_FRAMES)
         self._uploading: asyncio.Task[None] | None = None
         self._free_blocks: list[Block] = []
@@ -181,6 +203,7 @@ class Connection:
         """The socket is gone: end what runs for this client alone."""
         self._services.registry.leave(self)
         self._services.uploads.leave(self)
+        self.live.leave()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -201,6 +224,8 @@ class Connection:
                 self._services.registry.enter(action.session, self)
             case Fetch():
                 self._fetch(action)
+            case Grow():
+                self._spawn(self._grow(action.request))
             case Stop():
                 self.outbox.stop(action.transfer)
                 self.wake.set()
@@ -284,7 +309,7 @@ class Connection:
                 row.path = str(source.path)
             self._put(message)
             return
-        name = f"{self._transfer_name}.{next(self._transfer_numbers)}"
+        name = self._new_transfer()
         transfer = Transfer(name, delivered.sources, on_end=delivered.release)
         if not transfer.unread:
             self._put(message)
@@ -294,6 +319,25 @@ class Connection:
         self._put(message)
         delivered.hold()
         self.outbox.add(transfer)
+
+    async def _grow(self, request: GrowthGet) -> None:
+        """Send what has changed in a growing cloud; chunks of an older answer to the same question are given up."""
+        try:
+            growth = await self._services.growths.files(self.session.id, request, by_path=self.session.shares_disk)
+            if growth.source is not None:
+                self.outbox.stop(self._growing.pop(request.job_id, ""))
+                self.outbox.check_transfers()
+                name = self._growing[request.job_id] = self._new_transfer()
+                growth.message.transfer = name
+                self._put(growth.message)
+                self.outbox.add(Transfer(name, (growth.source,), on_end=growth.release))
+            else:
+                self._put(growth.message)
+        except Exception as error:  # told to the client, whatever it is
+            self._put(refusal(error, request_id=request.request_id))
+
+    def _new_transfer(self) -> str:
+        return f"{self._transfer_name}.{next(self._transfer_numbers)}"
 
     def _read_ahead(self) -> None:
         """Keep one block being read, or found in memory, while another is sent."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bridge import errors
 from bridge.acceptance import said_to_client
+from bridge.growth import Growths
+from bridge.inputs import input_order
 from bridge.jobrun import JobRun, Tell
 from bridge.ledger import Ledger, Result
 from bridge.messages import (
@@ -22,6 +25,7 @@ from bridge.messages import (
     JobQueued,
     JobStarted,
     JobState,
+    JobSteered,
 )
 from bridge.provenance import provenance, work_key
 from bridge.queue import FairQueue
@@ -29,10 +33,15 @@ from bridge.records import FINAL_STATES, JobRecord
 from bridge.store import Store
 from bridge.supervisor import Supervisor
 from generators.catalog import Catalog, params_type_name
-from generators.pipe import DeviceRow, InputOrder, PreviewOrder, RunOrder
+from generators.pipe import DeviceRow, GrowthOrder, PreviewOrder, RunOrder
 
 log = logging.getLogger("bridge.jobs")
 
+PAUSED, FINISHING = "paused", "finishing"
+STEERED = {"pause": PAUSED, "resume": "", "finish": FINISHING}
+"""What each action makes of a job."""
+SCRATCH = "scratch"
+"""Folder of the store in which every job has one of its own."""
 _AT_ONE_GO = 32
 """Jobs begun, or answered from the store, before other work on the loop gets its turn."""
 _DISK_RETRY_SECS = 1.0
@@ -42,7 +51,7 @@ class Dispatcher:
     """All unfinished jobs: waiting in the queue, waiting for equal work, or running."""
 
     def __init__(
-        self, *, ledger: Ledger, store: Store, supervisor: Supervisor, catalog: Catalog, tell: Tell,
+        self, *, ledger: Ledger, store: Store, supervisor: Supervisor, catalog: Catalog, growths: Growths, tell: Tell,
         on_running_changed: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self.queue = FairQueue()
@@ -52,8 +61,11 @@ class Dispatcher:
         self._store = store
         self._supervisor = supervisor
         self._catalog = catalog
+        self._growths = growths
         self._tell = tell
         self._on_running_changed = on_running_changed
+        self._held: set[str] = set()
+        """Jobs that were paused before they began, or whose worker or bridge died while they were."""
         self._parked: dict[str, list[str]] = {}
         """Jobs that wait for a running one to do the very same work, by key."""
         self._spools: list[Path] = []
@@ -81,10 +93,37 @@ class Dispatcher:
             loop.call_soon(loop.call_soon, self._pump)
 
     def wait(self, record: JobRecord, *, first: bool = False) -> None:
-        """Let a queued job wait for its turn."""
+        """Let a queued job wait for its turn, or until it is resumed."""
         self.unfinished[record.job_id] = record
+        if record.steered == PAUSED:
+            self._held.add(record.job_id)
+            self._tell(record.session, JobSteered(job_id=record.job_id, steered=PAUSED), b"")
+            return
         self.queue.put(record.job_id, record.session, record.priority, first=first)
         self.wake()
+
+    def steer(self, record: JobRecord, action: Literal["pause", "resume", "finish"]) -> None:
+        """Pause, resume or finish an unfinished job; `job.steered` follows. Raises `RequestError`, `StoreFull`."""
+        run = self.running.get(record.job_id)
+        if action == "finish" and run is None and record.attempts == 0:
+            raise errors.RequestError(
+                f"job {record.job_id} has not begun, so there is nothing to keep yet",
+                path="$.action",
+                remedy="wait until it has begun, or cancel it",
+            )
+        if record.steered == FINISHING:
+            action = "finish"  # it is on its way out, whatever is asked now
+        self._ledger.change(record, steered=STEERED[action])
+        if run is not None and run.active:
+            run.active.steer(action)
+        elif action == "pause":
+            if self.queue.remove(record.job_id):
+                self._held.add(record.job_id)
+        elif record.job_id in self._held:
+            self._held.discard(record.job_id)
+            self.wait(record, first=True)
+        if run is None or action == "finish":
+            self._tell(record.session, JobSteered(job_id=record.job_id, steered=record.steered), b"")
 
     def cancel(self, record: JobRecord, by: str) -> None:
         """End an unfinished job: at once when it waits, else within the grace time. Raises `StoreFull`."""
@@ -97,14 +136,18 @@ class Dispatcher:
             return
         event = JobCancelled(seq=0, job_id=record.job_id, time=0, by=by)
         self._commit(record, [event], state=JobState.CANCELLED, cancelled_by=by, ended=time.time())
-        if not self.queue.remove(record.job_id):
+        if record.job_id in self._held:
+            self._held.discard(record.job_id)
+        elif not self.queue.remove(record.job_id):
             self._parked[record.key].remove(record.job_id)
         del self.unfinished[record.job_id]
+        shutil.rmtree(self._scratch(record.job_id), ignore_errors=True)
 
     def waiting(self, session: str) -> int:
         """How many jobs of one session wait, for a worker or for equal work."""
         parked = (self.unfinished[job_id] for ids in self._parked.values() for job_id in ids)
-        return self.queue.waiting(session) + sum(record.session == session for record in parked)
+        held = (self.unfinished[job_id] for job_id in self._held)
+        return self.queue.waiting(session) + sum(record.session == session for record in (*parked, *held))
 
     def reusable(self, key: str) -> list[Result]:
         """The assets of a finished job that did the same work, if all of them are still there."""
@@ -141,7 +184,7 @@ class Dispatcher:
             with said_to_client():
                 spec = self._catalog.spec(record.generator)
                 self._catalog.check_available(record.generator, self._supervisor.devices)
-            inputs = {port: self._input(digest) for port, digest in record.inputs.items()}
+            inputs = {port: input_order(self._store, digest) for port, digest in record.inputs.items()}
         except errors.RequestError as error:  # it was accepted under another catalog, or its input has been collected
             self._refuse(record, error)
             return False
@@ -155,8 +198,10 @@ class Dispatcher:
             record, [started], state=JobState.RUNNING, attempts=record.attempts + 1, key=key, version=spec.version,
             device=device.name, started=time.time(),
         )  # fmt: skip
+        scratch = self._scratch(record.job_id)
         run = JobRun(
-            record, ledger=self._ledger, store=self._store, tell=self._tell, spool=spool, attempts=spec.attempts,
+            record, ledger=self._ledger, store=self._store, growths=self._growths, tell=self._tell, spool=spool,
+            scratch=scratch, attempts=spec.attempts, keeps_scratch=spec.resumable,
             provenance=provenance(spec, record.params, record.inputs, record.seed, device.kind), on_over=self._over,
             give_back=self._spools.append,
         )  # fmt: skip
@@ -166,6 +211,7 @@ class Dispatcher:
         order = RunOrder(
             run=run_number, function=spec.run, params_type=params_type_name(spec), params=record.params,
             seed=record.seed, device=device.name, spool=str(spool), inputs=inputs, preview=_preview(record),
+            scratch=str(scratch), growth=_growth(record) if spec.grows else None, finish=record.steered == FINISHING,
         )  # fmt: skip
         run.active = self._supervisor.run(order, run, timeout_secs=spec.timeout_secs, silence_secs=spec.silence_secs)
         self._on_running_changed()
@@ -200,14 +246,9 @@ class Dispatcher:
         self._commit(record, [event], state=JobState.FAILED, **changes)
         del self.unfinished[record.job_id]
 
-    def _input(self, digest: str) -> InputOrder:
-        try:
-            manifest = self._store.manifest(digest)
-            parts = {part.digest: str(self._store.path(part.digest).absolute()) for part in manifest.parts}
-        except (errors.UnknownAsset, errors.StoreDamaged) as error:
-            raise errors.BadInput(f"an input is no longer there: {error.message}", remedy="send it again") from error
-        self._store.touch(digest)
-        return InputOrder(manifest=str(self._store.path(digest).absolute()), parts=parts)
+    def _scratch(self, job_id: str) -> Path:
+        """The job's own folder, in which a resumable run leaves what it has done."""
+        return self._store.root / SCRATCH / job_id
 
     # --------------------------------------------------------------------------------------- ending
 
@@ -222,8 +263,7 @@ class Dispatcher:
         elif not self._stopped:
             self.wait(record, first=True)
         for job_id in reversed(self._parked.pop(record.key, [])):
-            parked = self.unfinished[job_id]
-            self.queue.put(job_id, parked.session, parked.priority, first=True)
+            self.wait(self.unfinished[job_id], first=True)
         self._on_running_changed()
         self.wake()
 
@@ -247,6 +287,13 @@ def reuse_events(record: JobRecord, results: Sequence[Result]) -> list[JobEventM
     ]
     assets = [result.asset for result in results]
     return [*produced, JobFinished(seq=0, job_id=record.job_id, time=0, assets=assets, reused=True)]
+
+
+def _growth(record: JobRecord) -> GrowthOrder | None:
+    wish = record.growth
+    if wish is None:
+        return None
+    return GrowthOrder(per_sec=wish.per_sec, splats_max=wish.splats_max, sh_degree=wish.sh_degree)
 
 
 def _preview(record: JobRecord) -> PreviewOrder | None:

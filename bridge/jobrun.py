@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from bridge import errors
+from bridge.growth import Growths
 from bridge.ledger import Ledger, Result
 from bridge.messages import (
     BridgeMessage,
@@ -26,12 +27,13 @@ from bridge.messages import (
     JobProgress,
     JobQueued,
     JobState,
+    JobSteered,
 )
 from bridge.records import JobRecord
 from bridge.store import FULL_REMEDY, Store
 from bridge.supervisor import ActiveRun, Ending
 from engines.draft import Draft
-from generators.pipe import Noted, Previewed, Produced, Progressed, WorkerMessage
+from generators.pipe import Grown, Noted, Previewed, Produced, Progressed, Steered, WorkerMessage
 
 log = logging.getLogger("bridge.jobs")
 
@@ -58,8 +60,11 @@ class JobRun:
         store: Store,
         tell: Tell,
         provenance: Mapping[str, Any],
+        growths: Growths,
         spool: Path,
+        scratch: Path,
         attempts: int,
+        keeps_scratch: bool,
         on_over: Callable[[JobRun, float], None],
         give_back: Callable[[Path], None],
     ) -> None:
@@ -69,8 +74,11 @@ class JobRun:
         self._store = store
         self._tell = tell
         self._provenance = provenance
+        self._growths = growths
         self.spool = spool
+        self._scratch = scratch
         self._attempts = attempts
+        self._keeps_scratch = keeps_scratch
         self._on_over = on_over
         self._give_back = give_back
         self._inbox: asyncio.Queue[Produced | Ending] = asyncio.Queue()
@@ -104,8 +112,20 @@ class JobRun:
                     [JobNoted(seq=0, job_id=job_id, time=0, text=message.text)],
                     notes=[*self.record.notes, message.text],
                 )
+        elif isinstance(message, Steered):
+            self._tell(session, JobSteered(job_id=job_id, steered=self.record.steered), b"")
+        elif isinstance(message, Grown):
+            self._grew(message)
         elif isinstance(message, Produced):
             self._inbox.put_nowait(message)
+
+    def _grew(self, message: Grown) -> None:
+        if Path(message.file).parent != self.spool / "growth":
+            self._fail(
+                errors.StoreDamaged(f"the worker put a version into {message.file}, expected it in {self.spool}")
+            )
+            return
+        self._tell(self.record.session, self._growths.told(self.record.job_id, message), b"")
 
     def over(self, ending: Ending) -> None:
         """The worker is done with it."""
@@ -121,8 +141,8 @@ class JobRun:
             if self._failure is None:
                 await self._adopt(item)
         clean = self._failure is None and item.outcome == "finished"
-        if not clean:  # before the end is told: whoever hears of it finds nothing left over
-            await asyncio.to_thread(shutil.rmtree, self.spool, ignore_errors=True)
+        self._growths.over(self.record.job_id, finished=clean and not self.record.cancelled_by)
+        await self._tidy(clean, again=self._is_tried_again(item))
         while True:
             try:
                 self._conclude(item)
@@ -134,6 +154,17 @@ class JobRun:
         self._on_over(self, item.device_secs)
         if clean:
             self._give_back(self.spool)
+
+    async def _tidy(self, clean: bool, *, again: bool) -> None:
+        """Remove what the run leaves, before its end is told: whoever hears of it finds nothing left over."""
+        if not clean:
+            await asyncio.to_thread(shutil.rmtree, self.spool, ignore_errors=True)
+        if self._scratch.exists() and not (again and self._keeps_scratch):
+            await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    def _is_tried_again(self, ending: Ending) -> bool:
+        died = self._failure is None and not self.record.cancelled_by and ending.outcome == "died"
+        return died and self.record.attempts < self._attempts
 
     async def _next(self) -> Produced | Ending:
         """What comes next; results that wait to be told are told with it when it comes at once, else without it."""
@@ -151,14 +182,17 @@ class JobRun:
             if folder.parent != self.spool:
                 raise errors.StoreDamaged(f"the worker put a result into {folder}, expected it inside {self.spool}")
             draft = msgspec.convert(message.draft, Draft)
-            row = await self._store.adopt_asset(draft, folder, self._provenance)
+            provenance = self._provenance
+            if self.record.steered == "finishing":
+                provenance = {**provenance, "finished_early": True}
+            row = await self._store.adopt_asset(draft, folder, provenance)
         except (msgspec.ValidationError, OSError) as error:
             self._fail(errors.InternalError(f"result {message.name!r} cannot be taken over: {error}"))
             return
         except errors.ScenecastError as error:
             self._fail(error)
             return
-        result = Result(message.name, row, self._provenance)
+        result = Result(message.name, row, provenance)
         self._results.append(result)
         if (result.name, row.digest) not in self._told:
             event = JobProduced(seq=0, job_id=self.record.job_id, time=0, asset=row, name=message.name)
@@ -200,8 +234,10 @@ class JobRun:
             if record.attempts > 1:
                 # what an earlier attempt left and this one did not make again is no result of the job
                 self._ledger.keep_results(record, self._results)
-            self._commit([finished], state=JobState.FINISHED, ended=now, run_secs=run_secs)
-        elif self._failure is None and ending.outcome == "died" and record.attempts < self._attempts:
+            # what was stopped early is not what the same request asks for next time
+            key = "" if record.steered == "finishing" else record.key
+            self._commit([finished], state=JobState.FINISHED, ended=now, run_secs=run_secs, key=key)
+        elif self._is_tried_again(ending):
             reason = f"attempt {record.attempts} of {self._attempts}: {ending.words}"[:_MOST_CHARS]
             queued = JobQueued(seq=0, job_id=record.job_id, time=0, reason=reason)
             self._commit([queued], state=JobState.QUEUED, run_secs=run_secs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from typing import Any
 
 from bridge import errors
 from bridge.acceptance import accepted_record, fingerprint
-from bridge.dispatch import Dispatcher, reuse_events
+from bridge.dispatch import SCRATCH, Dispatcher, reuse_events
+from bridge.growth import Growths
 from bridge.ledger import Ledger, Result
 from bridge.messages import (
     AssetRow,
@@ -34,6 +36,8 @@ from bridge.messages import (
     JobRated,
     JobRow,
     JobState,
+    JobSteer,
+    JobSteered,
     JobSubmit,
     LiveRow,
     PortRow,
@@ -69,11 +73,12 @@ class Jobs:
         self.listener: Listener = lambda session, message, payload: None
         self.settings = settings or JobSettings()
         self.catalog = catalog
+        self.growths = Growths(ledger, store)
         self._ledger = ledger
         self._store = store
         self._supervisor = supervisor
         self._dispatcher = Dispatcher(
-            ledger=ledger, store=store, supervisor=supervisor, catalog=catalog, tell=self._tell,
+            ledger=ledger, store=store, supervisor=supervisor, catalog=catalog, growths=self.growths, tell=self._tell,
             on_running_changed=self._learn_device,
         )  # fmt: skip
         self._accepted = 0
@@ -85,9 +90,11 @@ class Jobs:
         Does not wait for workers: jobs are accepted at once. Raises `StoreInUse`.
         """
         self._store.claim()
+        self.growths.start()
         self._device_kind = self._ledger.fact(_DEVICE_KIND)
         for record in self._ledger.unfinished():
             self._recover(record)
+        await asyncio.to_thread(self._tidy_scratch)
         self._dispatcher.start()
         await self._supervisor.start()
 
@@ -162,12 +169,42 @@ class Jobs:
 
         Raises `UnknownJob` for another session's job unless `any_owner`, `RequestError` for one that is over.
         """
+        record = self._unfinished(session, request)
+        self._dispatcher.cancel(record, by="its client" if record.session == session else "another client")
+
+    def steer(self, session: str, request: JobSteer) -> None:
+        """Pause, resume or finish a job; `job.steered` follows.
+
+        Raises `UnknownJob` for another session's job unless `any_owner`, `RequestError` for one that is over or
+        whose generator does not do that.
+        """
+        record = self._unfinished(session, request)
+        spec = self.catalog.specs.get(record.generator)
+        wanted = "pause" if request.action == "resume" else request.action
+        if spec is None or wanted not in spec.steers:
+            raise errors.RequestError(
+                f"{record.generator} cannot be asked to {request.action}", path="$.action",
+                remedy="cancel the job instead, or let it run",
+            )  # fmt: skip
+        self._dispatcher.steer(record, request.action)
+
+    def standing(self, session: str) -> list[BridgeMessage]:
+        """What is true now of a session's jobs and told by no event: which are steered, and which clouds have grown."""
+        messages: list[BridgeMessage] = []
+        for record in self._dispatcher.unfinished.values():
+            if record.session == session:
+                if record.steered:
+                    messages.append(JobSteered(job_id=record.job_id, steered=record.steered))
+                messages += self.growths.standing(record.job_id)
+        return messages
+
+    def _unfinished(self, session: str, request: JobCancel | JobSteer) -> JobRecord:
         record = self._dispatcher.unfinished.get(request.job_id) or self._ledger.job(request.job_id)
         if record is None or (record.session != session and not request.any_owner):
             raise errors.UnknownJob(f"this client has no job {request.job_id}", path="$.job_id")
         if record.state in FINAL_STATES:
             raise errors.RequestError(f"job {request.job_id} is over: it is {record.state}", path="$.job_id")
-        self._dispatcher.cancel(record, by="its client" if record.session == session else "another client")
+        return record
 
     def page(self, session: str, request: JobList) -> JobPage:
         """A page of the history, newest first."""
@@ -222,6 +259,8 @@ class Jobs:
                 reason=row.reason or self._supervisor.trouble,
                 memory_gb=row.spec.needs.memory_gb,
                 gpu_memory_gb=row.spec.needs.gpu_memory_gb,
+                grows=row.spec.grows,
+                steers=list(row.spec.steers),
                 jobs=bool(row.spec.run),
                 live=_live_row(row.spec),
             )
@@ -278,6 +317,17 @@ class Jobs:
             self._ledger.change(record, [queued], state=JobState.QUEUED)
             self._dispatcher.wait(record)
 
+    def _tidy_scratch(self) -> None:
+        """Remove what no job that goes on has left."""
+        going_on = {
+            job_id
+            for job_id, record in self._dispatcher.unfinished.items()
+            if (spec := self.catalog.specs.get(record.generator)) is not None and spec.resumable
+        }
+        for folder in (self._store.root / SCRATCH).glob("*"):
+            if folder.name not in going_on:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _attempts_of(self, record: JobRecord) -> int:
         spec = self.catalog.specs.get(record.generator)
         return spec.attempts if spec else 1
@@ -301,6 +351,7 @@ class Jobs:
             started=record.started,
             ended=record.ended,
             mine=record.session == session,
+            steered="" if record.state in FINAL_STATES else record.steered,
         )
 
     def _assets(self, record: JobRecord) -> Iterator[AssetRow]:

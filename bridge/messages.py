@@ -757,10 +757,12 @@ class GrowthFiles(Message, tag="growth.files"):
     """Splats in the version."""
     final: bool = False
     """True: with it the cloud is the finished asset, bit for bit."""
-    files: list[FileRow] = []
-    """One, or none when `version` is what the client has."""
+    size_bytes: Natural = 0
+    """Of the file; 0 for none, when `version` is what the client has."""
+    path: str | None = None
+    """Where a client on the same disk opens the file, soon: it goes when there are newer ones. Then ask again."""
     transfer: Annotated[str, Meta(max_length=128)] = ""
-    """Names the chunks that follow; empty when the file has a path."""
+    """Names the chunks of the file, its index being 0, where it has no path."""
 
 
 class LiveOpened(Message, tag="live.opened"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.messages import Deliver, JobState, PreviewWish, Priority
+from bridge.messages import Deliver, GrowthWish, JobState, PreviewWish, Priority
 
 FINAL_STATES = frozenset({JobState.FINISHED, JobState.FAILED, JobState.CANCELLED})
 
@@ -56,6 +56,9 @@ class JobRecord(msgspec.Struct, kw_only=True):
     created: float = 0.0
     started: float | None = None
     ended: float | None = None
+    growth: GrowthWish | None = None
+    steered: str = ""
+    """`paused`, or `finishing` when it is to stop where it is and keep what it has."""
 
 
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(JobRecord))
@@ -65,6 +68,7 @@ _JSON: dict[str, msgspec.json.Decoder[Any]] = {
     "inputs": msgspec.json.Decoder(dict[str, str]),
     "deliver": msgspec.json.Decoder(Deliver | None),
     "preview": msgspec.json.Decoder(PreviewWish | None),
+    "growth": msgspec.json.Decoder(GrowthWish | None),
     "notes": msgspec.json.Decoder(list[str]),
 }
 _ENUMS = {"priority": Priority, "state": JobState}

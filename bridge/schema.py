@@ -51,6 +51,10 @@ STEPS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE job ADD COLUMN growth TEXT NOT NULL DEFAULT 'null';
+    ALTER TABLE job ADD COLUMN steered TEXT NOT NULL DEFAULT '';
+    """,
 )
 VERSION = len(STEPS)
 

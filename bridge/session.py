@@ -27,6 +27,7 @@ from bridge.messages import (
     Closing,
     Deliver,
     GeneratorRow,
+    GrowthGet,
     Hello,
     HostRow,
     JobAccepted,
@@ -38,8 +39,14 @@ from bridge.messages import (
     JobProduced,
     JobRate,
     JobRated,
+    JobSteer,
     JobSubmit,
     Limits,
+    LiveClose,
+    LiveClosed,
+    LiveFrame,
+    LiveOpen,
+    LiveOpened,
     Ping,
     Pong,
     UploadChunk,
@@ -72,6 +79,12 @@ class JobBook(Protocol):
     def cancel(self, session: str, request: JobCancel) -> None:
         """Ends a job."""
 
+    def steer(self, session: str, request: JobSteer) -> None:
+        """Pauses, resumes or finishes a job."""
+
+    def standing(self, session: str) -> list[BridgeMessage]:
+        """What is true now of a session's jobs and told by no event."""
+
     def page(self, session: str, request: JobList) -> JobPage:
         """A page of the history."""
 
@@ -80,6 +93,19 @@ class JobBook(Protocol):
 
     def deliver_wish(self, job_id: str) -> Deliver | None:
         """How the job's assets are to be delivered unasked."""
+
+
+class LiveBook(Protocol):
+    """What a session asks of its connection's live sessions; `bridge.live.LiveDesk` is the real one."""
+
+    def open(self, request: LiveOpen) -> LiveOpened:
+        """Checked before it returns; states and pictures follow later."""
+
+    def feed(self, message: LiveFrame, payload: memoryview) -> None:
+        """Takes a frame; the payload is copied."""
+
+    def close(self, request: LiveClose) -> LiveClosed | None:
+        """Ends one; the answer, or None when it follows later."""
 
 
 class House(Protocol):
@@ -131,6 +157,13 @@ class Fetch:
 
 
 @dataclass(frozen=True)
+class Grow:
+    """Send what has changed in a growing cloud."""
+
+    request: GrowthGet
+
+
+@dataclass(frozen=True)
 class Stop:
     """Stop a transfer."""
 
@@ -166,7 +199,7 @@ class Close:
     reason: str
 
 
-Action = Send | Opened | Fetch | Stop | Take | Offered | Keep | Close
+Action = Send | Opened | Fetch | Grow | Stop | Take | Offered | Keep | Close
 
 
 class State(Enum):
@@ -180,7 +213,9 @@ class State(Enum):
 class Session:
     """One connection's part in a session; the session itself lives in the ledger and survives it."""
 
-    def __init__(self, *, jobs: JobBook, house: House, has_room: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, *, jobs: JobBook, house: House, live: LiveBook, has_room: Callable[[], bool] = lambda: True
+    ) -> None:
         self.state = State.EXPECTS_HELLO
         self.id = ""
         self.client = ""
@@ -192,6 +227,7 @@ class Session:
         """Sequence number of the last event that was handed out."""
         self._jobs = jobs
         self._house = house
+        self._live = live
         self._has_room = has_room
         self._wire_errors = 0
 
@@ -290,7 +326,7 @@ class Session:
             watched=self._house.watched(),
             seq=newest,
         )
-        return [Opened(self.id), Send(welcome)]
+        return [Opened(self.id), Send(welcome), *map(Send, self._jobs.standing(self.id))]
 
     def _answer(self, message: ClientMessage, payload: memoryview) -> list[Action]:
         match message:
@@ -301,12 +337,17 @@ class Session:
             case JobCancel():
                 self._jobs.cancel(self.id, message)
                 return []
+            case JobSteer():
+                self._jobs.steer(self.id, message)
+                return []
+            case GrowthGet():
+                return [Grow(message)]
             case JobList():
                 return [Send(_fitting(self._jobs.page(self.id, message)))]
             case JobRate():
                 return [Send(self._jobs.rate(self.id, message))]
             case AssetFetch():
-                deliver = Deliver(host=message.host, formats=message.formats)
+                deliver = Deliver(host=message.host, formats=message.formats, progressive=message.progressive)
                 return [Fetch(message.digest, deliver, request_id=message.request_id)]
             case AssetStop():
                 return [Stop(message.transfer)]
@@ -318,6 +359,14 @@ class Session:
                 return [Keep(message, payload)]
             case CatalogGet():
                 return [Send(self.catalog(message.request_id))]
+            case LiveOpen():
+                return [Send(self._live.open(message))]
+            case LiveFrame():
+                self._live.feed(message, payload)
+                return []
+            case LiveClose():
+                closed = self._live.close(message)
+                return [] if closed is None else [Send(closed)]
             case Hello():
                 raise ProtocolMismatch("hello was said before", remedy="open a new connection to change the session")
 
@@ -350,7 +399,7 @@ def _tag(message: ClientMessage) -> str:
 
 
 def _name_of(message: ClientMessage) -> str:
-    for field in ("request_id", "job_id", "upload", "transfer"):
+    for field in ("request_id", "job_id", "upload", "transfer", "live"):
         name = getattr(message, field, "")
         if name:
             return str(name)

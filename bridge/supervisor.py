@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from bridge.process import CALM_THREADS, WorkerProcess
-from generators.pipe import CancelOrder, DeviceRow, Ended, Ready, RunOrder, WorkerMessage
+from generators.pipe import CancelOrder, DeviceRow, Ended, Ready, RunOrder, Steered, SteerOrder, WorkerMessage
 
 log = logging.getLogger("bridge.supervisor")
 
@@ -62,6 +62,19 @@ class RunListener(Protocol):
         """The run is over and nothing of it goes on; comes exactly once, after its last word."""
 
 
+class Tenant(Protocol):
+    """Who borrows a whole worker for itself, until its process ends."""
+
+    def moved_in(self, process: WorkerProcess, device: DeviceRow) -> None:
+        """The worker is yours now; it has loaded what it loads early and has nothing to do."""
+
+    def said(self, message: WorkerMessage) -> None:
+        """One word of it."""
+
+    def over(self, words: str) -> None:
+        """The process has ended, as `words` say; comes exactly once, after its last word."""
+
+
 class ActiveRun:
     """One run on one worker, with its clocks."""
 
@@ -78,6 +91,8 @@ class ActiveRun:
         self._silence_secs = silence_secs
         self.timed_out = ""
         self.cancelled = False
+        self.paused_at_secs: float | None = None
+        """Since when it stands still; None while it goes on."""
         self._grace: asyncio.TimerHandle | None = None
         self._watch = self._loop.call_later(min(timeout_secs, silence_secs), self._look)
 
@@ -95,12 +110,28 @@ class ActiveRun:
             grace_secs, self.worker.process.kill, f"it did not stop within {grace_secs:g} s of being cancelled"
         )
 
+    def steer(self, action: Literal["pause", "resume", "finish"]) -> None:
+        """Have it stand still, go on, or stop here and give what it has; it does so at its next safe place."""
+        self.worker.process.send(SteerOrder(run=self.order.run, action=action))
+
+    def stands_still(self, paused: bool) -> None:
+        """It has come to a halt, or goes on: its clocks stand still with it."""
+        if paused and self.paused_at_secs is None:
+            self.paused_at_secs = self._loop.time()
+            self._watch.cancel()
+        elif not paused and self.paused_at_secs is not None:
+            stood_secs = self._loop.time() - self.paused_at_secs
+            self.paused_at_secs = None
+            self.began_secs += stood_secs
+            self._heard_secs += stood_secs
+            self._look()
+
     def close(self) -> float:
         """Stop the clocks; returns how long the run had the device, in seconds."""
         self._watch.cancel()
         if self._grace:
             self._grace.cancel()
-        return self._loop.time() - self.began_secs
+        return (self._loop.time() if self.paused_at_secs is None else self.paused_at_secs) - self.began_secs
 
     def _look(self) -> None:
         now = self._loop.time()
@@ -121,8 +152,11 @@ class _Worker:
     process: WorkerProcess
 
     def __init__(self) -> None:
-        self.stage: Literal["starting", "ready", "leaving"] = "starting"
+        self.stage: Literal["starting", "ready", "lent", "leaving"] = "starting"
+        self.tenant: Tenant | None = None
         self.run: ActiveRun | None = None
+        self.sent_home = False
+        """It was asked to end because there are enough others."""
 
 
 class Supervisor:
@@ -139,8 +173,9 @@ class Supervisor:
         """Why no worker can be started at present; empty when all is well."""
         self.deaths = 0
         self._spool = spool
-        self._workers: set[_Worker] = set()
+        self._workers: set[_Worker] = set()  # at work, spare, paused and leaving
         self._posts: dict[str, _Worker] = {}
+        self._waiting: list[Tenant] = []
         self._starting: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._retry: asyncio.TimerHandle | None = None
@@ -201,12 +236,23 @@ class Supervisor:
         worker.process.send(order)
         return worker.run
 
+    def lend(self, tenant: Tenant) -> None:
+        """Give a spare to a tenant, as soon as there is one and no device waits for it; another is started behind."""
+        self._waiting.append(tenant)
+        self._staff()
+
+    def give_up(self, tenant: Tenant) -> None:
+        """The tenant that waits for a worker no longer wants one."""
+        if tenant in self._waiting:
+            self._waiting.remove(tenant)
+
     def figures(self) -> dict[str, float]:
         """Gauges and counters about workers."""
         return {
             "workers": len(self._workers),
             "workers_ready": sum(worker.stage == "ready" for worker in self._workers),
             "workers_busy": sum(worker.run is not None for worker in self._workers),
+            "workers_lent": sum(worker.stage == "lent" for worker in self._workers),
             "worker_deaths_total": self.deaths,
         }
 
@@ -220,10 +266,12 @@ class Supervisor:
         """Put ready workers to devices without one, then start as many as are missing."""
         if self._stopping:
             return
-        spares = [worker for worker in self._workers if worker.stage == "ready" and worker not in self._posts.values()]
+        spares = [worker for worker in self._workers if self._is_spare(worker)]
         for row in self.devices:
             if row.name not in self._posts and spares:
                 self._posts[row.name] = spares.pop()
+        while self._waiting and spares:
+            self._move_in(self._waiting.pop(0), spares.pop())
         open_posts = max(1, len(self.devices)) - len(self._posts)
         coming = len(self._starting) + sum(worker.stage == "starting" for worker in self._workers)
         if not self.devices:
@@ -231,12 +279,33 @@ class Supervisor:
         elif open_posts > 0:
             missing = open_posts - coming
         else:  # a spare is started only when no device waits for it
-            missing = self.settings.spares - len(spares) - coming
+            missing = self.settings.spares + len(self._waiting) - len(spares) - coming
         if self._retry is None:
             for _ in range(missing):
                 task = asyncio.get_running_loop().create_task(self._start_one())
                 self._starting.add(task)
                 task.add_done_callback(self._started)
+
+    def _is_spare(self, worker: _Worker) -> bool:
+        return worker.stage == "ready" and worker.run is None and worker not in self._posts.values()
+
+    def _step_aside(self, worker: _Worker) -> None:
+        """A paused run keeps its worker but not its device: a spare takes the post, and other jobs go on."""
+        for name in [name for name, posted in self._posts.items() if posted is worker]:
+            del self._posts[name]
+        self._staff()
+        self.on_idle()
+
+    def _send_home(self, worker: _Worker) -> None:
+        """What a worker does that has finished its run beside the posts: take one, be a spare, or end."""
+        self._staff()
+        if self._is_spare(worker) and sum(map(self._is_spare, self._workers)) > self.settings.spares:
+            worker.stage, worker.sent_home = "leaving", True
+            worker.process.close_orders()
+
+    def _move_in(self, tenant: Tenant, worker: _Worker) -> None:
+        worker.stage, worker.tenant = "lent", tenant
+        tenant.moved_in(worker.process, self.devices[0])
 
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting.discard(task)
@@ -279,12 +348,19 @@ class Supervisor:
         if isinstance(message, Ready):
             self._is_ready(worker, message)
             return
+        if worker.tenant is not None:
+            worker.tenant.said(message)
+            return
         run = worker.run
         if run is None or message.run != run.order.run:
             return
         run.heard()
+        if isinstance(message, Steered):
+            run.stands_still(message.paused)
         if not isinstance(message, Ended):
             run.listener.said(message)
+            if isinstance(message, Steered) and message.paused:
+                self._step_aside(worker)
             return
         worker.run = None
         device_secs = run.close()
@@ -292,6 +368,8 @@ class Supervisor:
             self._dismiss(worker)
             worker.process.kill("it may be in a bad state after an error")
         run.listener.over(Ending(message.outcome, message.cause, message.message, message.remedy, device_secs))
+        if self._is_spare(worker):
+            self._send_home(worker)
         self.on_idle()
 
     def _is_ready(self, worker: _Worker, message: Ready) -> None:
@@ -324,8 +402,13 @@ class Supervisor:
         process = worker.process
         if self._stopping:
             return
-        self.deaths += 1
-        log.warning("worker %d %s", process.pid, process.end_in_words(), extra={"worker": process.pid})
+        if worker.tenant is not None:
+            self._staff()
+            worker.tenant.over(_died(process))
+            return
+        if not worker.sent_home:
+            self.deaths += 1
+            log.warning("worker %d %s", process.pid, process.end_in_words(), extra={"worker": process.pid})
         if never_ready:
             self._start_failed(f"it {process.end_in_words()}\n{process.last_words}".rstrip())
         self._staff()
@@ -339,7 +422,9 @@ def _ending_of(run: ActiveRun, process: WorkerProcess, device_secs: float) -> En
         return Ending("timed_out", words=run.timed_out, device_secs=device_secs)
     if run.cancelled:
         return Ending("cancelled", words=process.end_in_words(), device_secs=device_secs)
+    return Ending("died", words=_died(process), device_secs=device_secs)
+
+
+def _died(process: WorkerProcess) -> str:
     words = f"the worker {process.end_in_words()}"
-    if process.last_words:
-        words = f"{words}. Its last words:\n{process.last_words}"
-    return Ending("died", words=words, device_secs=device_secs)
+    return f"{words}. Its last words:\n{process.last_words}" if process.last_words else words

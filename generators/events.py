@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engines.assets import Array, Asset
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from engines.assets import Array, Asset, Splats
     from generators.spec import Params
 
 
@@ -36,6 +39,17 @@ class Note:
 
 
 @dataclass(frozen=True, eq=False)
+class Grown:
+    """The cloud as it is now; worth yielding when `WatchedContext.wants_growth`, and once more right before `Produced`.
+
+    `ids` int64 [N] >= 0 names each splat for as long as it lives; without them a splat is known by its row.
+    """
+
+    splats: Splats
+    ids: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Produced:
     """One finished asset; a run may produce several, each under its own name."""
 
@@ -43,7 +57,7 @@ class Produced:
     name: str = "result"
 
 
-Event = Progress | Preview | Note | Produced
+Event = Progress | Preview | Note | Grown | Produced
 
 
 class GeneratorError(Exception):
@@ -71,11 +85,27 @@ class Context(Protocol):
     device: str
     """The torch device the run owns: "cpu" or "cuda:0"."""
     scratch: Path
-    """An empty folder that is removed when the run ends."""
+    """A folder of the job's own, removed when the job is over; empty, but that a resumable generator finds there
+    what an earlier attempt left."""
     wants_previews: bool
 
     def check(self) -> None:
-        """Raise `Cancelled` when the job has been cancelled; call it at least every 50 ms of work."""
+        """Raise `Cancelled` when the job has been cancelled, wait while it is paused.
+
+        To be called at least every 50 ms of work.
+        """
+
+
+class WatchedContext(Context, Protocol):
+    """What the worker offers besides, to a run that can be watched or finished early."""
+
+    @property
+    def wants_growth(self) -> bool:
+        """True when somebody watches the cloud grow and a new version is due: do not make one otherwise."""
+
+    @property
+    def finishing(self) -> bool:
+        """True once the artist has called the result good enough: stop here, and produce what there is."""
 
 
 class Run(Protocol):

@@ -8,7 +8,24 @@ import signal
 import sys
 import threading
 
-from generators.pipe import CancelOrder, Ended, Frames, PipeDamaged, Ready, RunOrder, WorkerMessage, frame, order_from
+from generators.pipe import (
+    CancelOrder,
+    Ended,
+    FrameOrder,
+    Frames,
+    LiveOrder,
+    NewerOrder,
+    PipeDamaged,
+    Ready,
+    RunOrder,
+    SteerOrder,
+    TakenOrder,
+    WorkerMessage,
+    WorkerOrder,
+    frame,
+    order_from,
+)
+from generators.steering import Helm
 
 _PR_SET_PDEATHSIG = 1
 _READ_BYTES = 1 << 16
@@ -32,8 +49,14 @@ class Link:
         self._orders = orders
         self._answers = answers
         self._sending = threading.Lock()
-        self._cancelled: set[int] = set()
-        self.runs: queue.SimpleQueue[RunOrder] = queue.SimpleQueue()
+        self._helms: dict[int, Helm] = {}
+        self.runs: queue.SimpleQueue[RunOrder | LiveOrder] = queue.SimpleQueue()
+        self.frames: queue.SimpleQueue[FrameOrder] = queue.SimpleQueue()
+        """What a live session is to answer; never more than one waits."""
+        self.newest_frame = 0
+        """The newest frame of a live session that the bridge has."""
+        self.taken: queue.SimpleQueue[int] = queue.SimpleQueue()
+        """Places of answers that may be written again."""
 
     def send(self, message: WorkerMessage) -> None:
         """Write one message whole; a bridge that no longer listens ends this process."""
@@ -45,13 +68,13 @@ class Link:
             except BrokenPipeError:
                 os._exit(0)
 
-    def is_cancelled(self, run: int) -> bool:
-        """True once the bridge has cancelled that run."""
-        return run in self._cancelled
+    def helm(self, run: int) -> Helm:
+        """What the bridge has to say to that run on its way."""
+        return self._helms[run]
 
     def forget(self, run: int) -> None:
         """The run is over; a late word about it means nothing."""
-        self._cancelled.discard(run)
+        self._helms.pop(run, None)
 
     def listen(self) -> None:
         """Read orders for ever, in a thread of its own, so that cancelling and ending need no generator's help."""
@@ -60,14 +83,31 @@ class Link:
             try:
                 for body in frames.feed(data):
                     order = order_from(body)
-                    if isinstance(order, CancelOrder):
-                        self._cancelled.add(order.run)
-                    else:
-                        self.runs.put(order)
+                    self._hear(order)
             except PipeDamaged as error:
                 print(f"worker: {error}", file=sys.stderr, flush=True)
                 os._exit(3)
         os._exit(0)
+
+    def _hear(self, order: WorkerOrder) -> None:
+        match order:
+            case CancelOrder():
+                if (helm := self._helms.get(order.run)) is not None:
+                    helm.cancel()
+            case SteerOrder():
+                if (helm := self._helms.get(order.run)) is not None:
+                    helm.steer(order.action)
+            case FrameOrder():
+                self.frames.put(order)
+            case NewerOrder():
+                self.newest_frame = order.frame
+            case TakenOrder():
+                self.taken.put(order.place)
+            case RunOrder():
+                self._helms[order.run] = Helm(order.run, self.send, finish=order.finish)
+                self.runs.put(order)
+            case LiveOrder():
+                self.runs.put(order)
 
 
 def serve(orders: int, answers: int, *, threads: int, early: tuple[str, ...]) -> None:
@@ -85,7 +125,12 @@ def serve(orders: int, answers: int, *, threads: int, early: tuple[str, ...]) ->
     link.send(ready)
     while True:
         order = link.runs.get()
-        ended: Ended = perform(order, link.send, pacer, link.is_cancelled)
+        if isinstance(order, LiveOrder):
+            from generators.live.session import answer_frames
+
+            answer_frames(order, link)
+            return
+        ended: Ended = perform(order, link.send, pacer, link.helm(order.run))
         link.forget(order.run)
         link.send(ended)
 

@@ -54,6 +54,14 @@ class PreviewOrder(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
 
 
+class GrowthOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """How the client wants to watch the cloud grow."""
+
+    per_sec: float
+    splats_max: int = 0
+    sh_degree: int = 3
+
+
 class _Message(msgspec.Struct, kw_only=True, tag_field="type"):
     run: int
     """Number of the run within the bridge's life; a late word about another run is ignored."""
@@ -73,10 +81,92 @@ class RunOrder(_Message, tag="run"):
     """Folder of this run's results; made by the worker where it is missing, emptied by the bridge, used again."""
     inputs: dict[str, InputOrder] = {}
     preview: PreviewOrder | None = None
+    scratch: str = ""
+    """Folder of the job's own: what one attempt leaves there the next one finds; empty for one inside the spool."""
+    growth: GrowthOrder | None = None
+    finish: bool = False
+    """Stop at the first chance and give what there is."""
 
 
 class CancelOrder(_Message, tag="cancel"):
     """Give up that run at the next chance."""
+
+
+class SteerOrder(_Message, tag="steer"):
+    """Hold that run, let it go on, or have it stop here and give what it has."""
+
+    action: Literal["pause", "resume", "finish"]
+
+
+class LiveOrder(_Message, tag="live"):
+    """Load a generator and answer frames until the pipe is closed; the process does nothing else from then on."""
+
+    function: str
+    """`module:function` of `Live.start`."""
+    params_type: str
+    params: dict[str, Any]
+    seed: int
+    device: str
+    spool: str
+    width_px: int
+    height_px: int
+    media_type: str
+    alpha: bool
+    bottom_up: bool
+    memory: str
+    """Path of the memory that both processes map; pictures come and go through it."""
+    memory_bytes: int
+    answers: list[int]
+    """Where in it the places for answers begin."""
+    answer_bytes: int
+    inputs: dict[str, InputOrder] = {}
+
+
+class CameraRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Whence a frame is seen; `bridge.messages.LiveCamera` says what the fields mean."""
+
+    world_from_camera: list[float]
+    fov_y_deg: float
+    fov_x_deg: float = 0.0
+    centre_x: float = 0.0
+    centre_y: float = 0.0
+    near_m: float = 0.1
+    far_m: float = 1000.0
+    height_m: float = 0.0
+
+
+class PixelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel of a frame and where it lies in the memory."""
+
+    channel: str
+    offset: int
+    size_bytes: int
+    dtype: str
+    space: str
+    bottom_up: bool
+
+
+class FrameOrder(_Message, tag="frame"):
+    """Answer this frame; its pictures stay untouched until the next order."""
+
+    frame: int
+    width_px: int
+    height_px: int
+    params: dict[str, Any]
+    camera: CameraRow | None = None
+    pictures: list[PixelRow] = []
+
+
+class NewerOrder(_Message, tag="newer"):
+    """A newer frame than `frame` waits."""
+
+    frame: int
+
+
+class TakenOrder(_Message, tag="taken"):
+    """The answer in that place has been read."""
+
+    place: int
 
 
 class Ready(_Message, tag="ready"):
@@ -108,6 +198,25 @@ class Noted(_Message, tag="noted"):
     text: str
 
 
+class Steered(_Message, tag="steered"):
+    """The run has come to a halt at a safe place, or goes on from there."""
+
+    paused: bool
+
+
+class Grown(_Message, tag="grown"):
+    """`events.Grown`, written to disk; the worker removes older versions by itself."""
+
+    stream: str
+    """Name of this run's versions."""
+    version: int
+    count: int
+    sh_degree: int
+    file: str
+    final: bool = False
+    """It is the asset that is produced next, bit for bit."""
+
+
 class Produced(_Message, tag="produced"):
     """`events.Produced`, written to disk."""
 
@@ -115,6 +224,32 @@ class Produced(_Message, tag="produced"):
     folder: str
     draft: dict[str, Any]
     """An `engines.neutral.Draft` as plain values."""
+
+
+class Loaded(_Message, tag="loaded"):
+    """The live generator can answer frames."""
+
+
+class Pictured(_Message, tag="pictured"):
+    """An answer to a frame lies in the memory."""
+
+    frame: int
+    place: int
+    """Number of its place."""
+    size_bytes: int
+    width_px: int
+    height_px: int
+    components: int
+    rough: bool
+    run_ms: float
+
+
+class Framed(_Message, tag="framed"):
+    """A frame is done with; the next one may be ordered."""
+
+    frame: int
+    fault: str = ""
+    """Why it could not be answered, for the artist."""
 
 
 class Ended(_Message, tag="ended"):
@@ -129,8 +264,8 @@ class Ended(_Message, tag="ended"):
     """The process may be in a bad state and should not be used again."""
 
 
-WorkerOrder = RunOrder | CancelOrder
-WorkerMessage = Ready | Progressed | Previewed | Noted | Produced | Ended
+WorkerOrder = RunOrder | CancelOrder | SteerOrder | LiveOrder | FrameOrder | NewerOrder | TakenOrder
+WorkerMessage = Ready | Progressed | Previewed | Noted | Steered | Grown | Produced | Ended | Loaded | Pictured | Framed
 
 _encoder = msgspec.msgpack.Encoder()
 _orders: msgspec.msgpack.Decoder[WorkerOrder] = msgspec.msgpack.Decoder(WorkerOrder)

@@ -15,14 +15,17 @@ from typing import Any
 
 import msgspec
 
-from engines.assets import Asset
+from engines.assets import Asset, Splats
 from engines.errors import EnginesError
+from engines.importance import order_of, sorted_splats
 from engines.neutral import manifest_from_bytes, read, write
-from generators.events import Cancelled, Event, GeneratorError, Note, Preview, Produced, Progress, Request
+from generators.events import Cancelled, Event, GeneratorError, Grown, Note, Preview, Produced, Progress, Request
+from generators.growth import Publisher
 from generators.pacing import Pacer
-from generators.pipe import Ended, InputOrder, Noted, Progressed, RunOrder, WorkerMessage
+from generators.pipe import Ended, InputOrder, LiveOrder, Noted, Progressed, RunOrder, WorkerMessage
 from generators.pipe import Produced as ProducedMessage
 from generators.previews import PreviewPress
+from generators.steering import Helm
 
 MOST_NOTES = 64
 MOST_PRODUCED = 1024
@@ -34,42 +37,52 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 class RunContext:
     """What the worker offers to a run; see `events.Context`."""
 
-    def __init__(self, order: RunOrder, cancelled: Callable[[int], bool]) -> None:
+    def __init__(self, order: RunOrder, helm: Helm, publisher: Publisher | None = None) -> None:
         self.device = order.device
         self.wants_previews = order.preview is not None
-        self._run = order.run
-        self._cancelled = cancelled
-        self._spool = Path(order.spool)
-        self._scratch: Path | None = None
+        self._helm = helm
+        self._publisher = publisher
+        self._own = Path(order.spool) / "scratch"
+        self._scratch = Path(order.scratch) if order.scratch else self._own
 
     @property
     def scratch(self) -> Path:
-        """An empty folder that is removed when the run ends; made when first asked for."""
-        if self._scratch is None:
-            self._scratch = self._spool / "scratch"
-            self._scratch.mkdir(parents=True, exist_ok=True)
+        """A folder of the job's own, made when first asked for; the bridge removes it when the job is over."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch
 
+    @property
+    def wants_growth(self) -> bool:
+        """Whether a `Grown` would be published now."""
+        return self._publisher is not None and self._publisher.due
+
+    @property
+    def finishing(self) -> bool:
+        """Whether the run is to stop here and give what it has."""
+        return self._helm.finishing
+
     def clear(self) -> None:
-        """Remove what the run had for itself."""
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        """Remove what the run had for itself alone."""
+        if self._own.exists():
+            shutil.rmtree(self._own, ignore_errors=True)
 
     def check(self) -> None:
-        """Raise `Cancelled` when the job has been cancelled."""
-        if self._cancelled(self._run):
-            raise Cancelled
+        """Raise `Cancelled` when the job has been cancelled, wait while it is paused."""
+        self._helm.check()
 
 
 class Teller:
     """Passes one run's events on to the bridge, under limits."""
 
-    def __init__(self, order: RunOrder, send: Callable[[WorkerMessage], None], pacer: Pacer) -> None:
+    def __init__(
+        self, order: RunOrder, send: Callable[[WorkerMessage], None], pacer: Pacer, publisher: Publisher | None = None
+    ) -> None:
         self._run = order.run
         self._spool = Path(order.spool)
         self._send = send
         self._pacer = pacer
         self._press = PreviewPress(order.run, order.preview) if order.preview else None
+        self._publisher = publisher
         self._notes = 0
         self._names: set[str] = set()
 
@@ -87,6 +100,10 @@ class Teller:
             if self._notes > MOST_NOTES:
                 raise GeneratorError(f"the generator wrote more than {MOST_NOTES} notes")
             self._send(Noted(run=self._run, text=event.text[:_MOST_NOTE_CHARS]))
+        elif isinstance(event, Grown):
+            grown = self._publisher.publish(event.splats, event.ids) if self._publisher else None
+            if grown:
+                self._send(grown)
         elif isinstance(event, Produced):
             self._produced(event)
         else:
@@ -100,23 +117,31 @@ class Teller:
         folder = self._spool / f"result{len(self._names)}"
         folder.mkdir(parents=True, exist_ok=True)  # an empty one is left by an earlier run
         self._names.add(event.name)
-        draft = msgspec.to_builtins(write(event.asset, folder), order="deterministic")
+        asset = self._in_order(event.asset) if isinstance(event.asset, Splats) else event.asset
+        draft = msgspec.to_builtins(write(asset, folder), order="deterministic")
         self._send(ProducedMessage(run=self._run, name=event.name, folder=str(folder), draft=draft))
 
+    def _in_order(self, splats: Splats) -> Splats:
+        """The cloud as it is stored, in falling importance; whoever watched it grow is told of it as it was."""
+        order = order_of(splats)
+        if self._publisher is not None and self._publisher.begun:
+            self._send(self._publisher.finish(splats, order))
+            self._publisher = None
+        return sorted_splats(splats, order)
 
-def perform(
-    order: RunOrder, send: Callable[[WorkerMessage], None], pacer: Pacer, cancelled: Callable[[int], bool]
-) -> Ended:
+
+def perform(order: RunOrder, send: Callable[[WorkerMessage], None], pacer: Pacer, helm: Helm) -> Ended:
     """Do the run that `order` describes; whatever the generator raises is caught here, once, and put in words."""
-    context = RunContext(order, cancelled)
+    publisher = Publisher(order.growth, Path(order.spool) / "growth", order.run) if order.growth else None
+    context = RunContext(order, helm, publisher)
     events: Iterator[Event] | None = None
     try:
         context.check()
         function = imported(order.function)
         params = msgspec.convert(order.params, imported(order.params_type))
-        inputs = {name: _input(row) for name, row in order.inputs.items()}
+        inputs = {name: read_input(row) for name, row in order.inputs.items()}
         events = function(Request(params, order.seed, inputs), context)
-        teller = Teller(order, send, pacer)
+        teller = Teller(order, send, pacer, publisher)
         for event in events:
             teller.tell(event)
             context.check()
@@ -124,7 +149,7 @@ def perform(
     except Cancelled:
         return Ended(run=order.run, outcome="cancelled")
     except Exception as error:  # a generator may raise anything, and the worker is to live on
-        return _failed(order, error)
+        return ended_by(order, error)
     finally:
         _close(events)
         pacer.drop()
@@ -143,12 +168,14 @@ def imported(reference: str) -> Any:
     return found
 
 
-def _input(order: InputOrder) -> Asset:
+def read_input(order: InputOrder) -> Asset:
+    """The neutral asset that an input order points at. Raises `EnginesError`, `OSError`."""
     manifest = manifest_from_bytes(Path(order.manifest).read_bytes())
     return read(manifest, lambda digest: Path(order.parts[digest]))
 
 
-def _failed(order: RunOrder, error: Exception) -> Ended:
+def ended_by(order: RunOrder | LiveOrder, error: Exception) -> Ended:
+    """What is told of an exception that ended a run or a live session, once, here."""
     on_gpu = order.device != "cpu"
     if isinstance(error, GeneratorError):
         return Ended(run=order.run, outcome="failed", cause="told", message=str(error))

@@ -17,6 +17,10 @@ SEED_MAX = 2**32 - 1
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
+STEERS = ("pause", "finish")
+"""What a run can declare that it may be asked."""
+
+
 class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of every generator's parameters.
 
@@ -109,6 +113,11 @@ class GeneratorSpec(msgspec.Struct, frozen=True, kw_only=True):
     silence_secs: float = 300.0
     """A run that says nothing for this long is ended."""
     resumable: bool = False
+    """It leaves what it has done in `Context.scratch` and goes on from there when it is tried again."""
+    grows: bool = False
+    """It yields `events.Grown` while it works."""
+    steers: tuple[str, ...] = ()
+    """What may be asked of a run on its way: `pause` (any run that calls `Context.check` can), `finish`."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+", self.id):
@@ -120,6 +129,8 @@ class GeneratorSpec(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"generator {self.id}: {name} is {reference!r}, expected 'module:function'")
         if self.run and not self.gives:
             raise ValueError(f"generator {self.id}: expected the kinds of asset that `run` gives")
+        if not set(self.steers) <= set(STEERS):
+            raise ValueError(f"generator {self.id}: steers {self.steers}, expected some of {STEERS}")
 
 
 def params_schema(spec: GeneratorSpec) -> dict[str, Any]:

@@ -367,7 +367,8 @@ class GrowthFiles(Part):
     since: Natural = 0
     count: Natural = 0
     final: bool = False
-    files: list[FileRow] = field(default_factory=list)
+    size_bytes: Natural = 0
+    path: Optional[str] = None
     transfer: LongId = ""
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bridge.errors import TooManySessions, UnknownGenerator, UnknownJob
+from bridge.errors import TooManySessions, UnknownGenerator, UnknownJob, UnknownLive
+from bridge.ledger import Result
 from bridge.messages import (
     BridgeMessage,
     Deliver,
@@ -19,8 +20,14 @@ from bridge.messages import (
     JobRate,
     JobRated,
     JobState,
+    JobSteer,
     JobSubmit,
     Limits,
+    LiveClose,
+    LiveClosed,
+    LiveFrame,
+    LiveOpen,
+    LiveOpened,
     WatchedFile,
 )
 
@@ -33,6 +40,8 @@ class FakeJobs:
         self.wishes: dict[str, Deliver] = {}
         self.submitted: dict[str, JobSubmit] = {}
         self.cancelled: list[str] = []
+        self.steered: list[tuple[str, str]] = []
+        self.stands: dict[str, list[BridgeMessage]] = {}
         self.page_answer = JobPage(request_id="", jobs=[])
         self.listener: Callable[[str, BridgeMessage, bytes | memoryview], None] = lambda *_: None
 
@@ -72,6 +81,18 @@ class FakeJobs:
             raise UnknownJob(f"no job {request.job_id!r}", path="$.job_id")
         self.cancelled.append(request.job_id)
 
+    def steer(self, session: str, request: JobSteer) -> None:
+        self.steered.append((request.job_id, request.action))
+
+    def standing(self, session: str) -> list[BridgeMessage]:
+        return self.stands.get(session, [])
+
+    def job(self, job_id: str) -> None:
+        return None
+
+    def results(self, job_id: str) -> list[Result]:
+        return []
+
     def page(self, session: str, request: JobList) -> JobPage:
         self.page_answer.request_id = request.request_id
         return self.page_answer
@@ -107,3 +128,25 @@ class FakeHouse:
         if self.open >= self.most:
             raise TooManySessions(f"{self.most} clients are connected", remedy="close one of them")
         self.open += 1
+
+
+class FakeLive:
+    """Live sessions that only take note."""
+
+    def __init__(self) -> None:
+        self.fed: list[tuple[int, bytes]] = []
+        self.closed: list[str] = []
+
+    def open(self, request: LiveOpen) -> LiveOpened:
+        if request.generator != "live.fake":
+            raise UnknownGenerator(f"no generator is called {request.generator!r}", path="$.generator")
+        return LiveOpened(request_id=request.request_id, live="l1")
+
+    def feed(self, message: LiveFrame, payload: memoryview) -> None:
+        if message.live != "l1":
+            raise UnknownLive(f"there is no live session {message.live}", path="$.live")
+        self.fed.append((message.frame, bytes(payload)))
+
+    def close(self, request: LiveClose) -> LiveClosed | None:
+        self.closed.append(request.live)
+        return LiveClosed(live=request.live) if len(self.closed) > 1 else None

@@ -18,12 +18,16 @@ from bridge.connection import Connection, Registry, Services
 from bridge.delivery import Delivery
 from bridge.export_process import ExportProcess
 from bridge.gate import Gate, host_names
+from bridge.growth import Growths
+from bridge.live import LiveRoom
 from bridge.metrics import Counters
 from bridge.server import Server
 from bridge.store import Store
+from bridge.supervisor import Supervisor
 from bridge.uploads import Uploads
 from engines import neutral
 from engines.assets import Sound
+from generators.catalog import Catalog
 from tests.bridge.fake_jobs import FakeHouse, FakeJobs
 
 TOKEN = "t" * 43
@@ -41,7 +45,13 @@ class Served:
         self.exporter = ExportProcess(timeout_secs=60.0)
         self.delivery = Delivery(self.store, self.exporter, self.counters, version="test")
         self.uploads = Uploads(self.store, file_bytes=1 << 30, pending_bytes=1 << 30)
-        self.services = Services(self.jobs, self.house, self.delivery, self.uploads, self.registry, self.counters)
+        self.live = LiveRoom(
+            supervisor=Supervisor(root), catalog=Catalog([]), store=self.store, counters=self.counters
+        )
+        self.services = Services(
+            self.jobs, self.house, self.delivery, self.uploads, self.registry, self.counters,
+            Growths(self.jobs, self.store), self.live,
+        )  # fmt: skip
         self.jobs.listener = self.registry.tell
         self.port = 0
         self.server = Server(

@@ -19,6 +19,7 @@ from generators.pipe import Ended, InputOrder, Noted, Progressed, RunOrder, Work
 from generators.pipe import Produced as ProducedMessage
 from generators.runner import MOST_NOTES, imported, perform
 from generators.spec import Params
+from generators.steering import Helm
 
 
 def order(spool: Path, function: str = "tests.fakes:run", **values: Any) -> RunOrder:
@@ -38,7 +39,10 @@ def order(spool: Path, function: str = "tests.fakes:run", **values: Any) -> RunO
 
 def done(job: RunOrder, cancelled: bool = False) -> tuple[Ended, list[WorkerMessage]]:
     sent: list[WorkerMessage] = []
-    ended = perform(job, sent.append, Pacer(sent.append), lambda run: cancelled)
+    helm = Helm(job.run, sent.append)
+    if cancelled:
+        helm.cancel()
+    ended = perform(job, sent.append, Pacer(sent.append), helm)
     return ended, sent
 
 
