@@ -15,13 +15,16 @@ ScenecastError                     code
 │   ├── BadInput                   request.input
 │   ├── UnknownJob                 request.job
 │   ├── UnknownAsset               request.asset
+│   ├── UnknownLive                request.live       no such live session on this connection
+│   ├── BadPicture                 request.picture    a live frame is not as large, or not of the kind, it says
 │   ├── UnknownHost                request.host
 │   ├── UnknownFormat              request.format
 │   └── RequestReused              request.reused     the request_id stands for another request
 ├── LimitError                     limit              a quota is used up; says which and when it frees
 │   ├── QueueFull                  limit.queue
 │   ├── StoreFull                  limit.store
-│   └── TooManySessions            limit.sessions
+│   ├── TooManySessions            limit.sessions
+│   └── TooManyLive                limit.live
 ├── RunError                                          the run itself went wrong
 │   ├── GeneratorFailed            run.failed         the generator raised
 │   ├── WorkerDied                 run.worker_died
@@ -135,6 +138,18 @@ class UnknownAsset(RequestError):
     code = "request.asset"
 
 
+class UnknownLive(RequestError):
+    """No such live session on this connection."""
+
+    code = "request.live"
+
+
+class BadPicture(RequestError):
+    """A frame of a live session is not as large, or not of the kind, that it says."""
+
+    code = "request.picture"
+
+
 class UnknownHost(RequestError):
     """No row describes that host."""
 
@@ -175,6 +190,12 @@ class TooManySessions(LimitError):
     """As many clients are connected as may be."""
 
     code = "limit.sessions"
+
+
+class TooManyLive(LimitError):
+    """As many live sessions are open as may be."""
+
+    code = "limit.live"
 
 
 class RunError(ScenecastError):

@@ -21,6 +21,12 @@ HELP: Mapping[str, tuple[str, str]] = {
     "stalled_clients_total": ("counter", "Connections given up because the client did not read"),
     "exports_total": ("counter", "Assets written for a host"),
     "export_cache_hits_total": ("counter", "Assets found already written for the host"),
+    "live_sessions": ("gauge", "Live sessions open now"),
+    "live_opened_total": ("counter", "Live sessions that were opened"),
+    "live_frames_total": ("counter", "Frames given to live workers"),
+    "live_frames_replaced_total": ("counter", "Frames that gave way to a newer one, of sessions that are over"),
+    "live_images_total": ("counter", "Answers of live workers"),
+    "live_workers_lost_total": ("counter", "Live workers that ended by themselves"),
     "store_bytes": ("gauge", "Size of the store"),
 }
 
@@ -40,6 +46,11 @@ class Counters:
     stalled_clients_total: int = 0
     exports_total: int = 0
     export_cache_hits_total: int = 0
+    live_opened_total: int = 0
+    live_frames_total: int = 0
+    live_frames_replaced_total: int = 0
+    live_images_total: int = 0
+    live_workers_lost_total: int = 0
     more: dict[str, float] = field(default_factory=dict)
 
     def figures(self) -> dict[str, float]:

@@ -10,17 +10,21 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
+import msgspec
+
 from bridge import wire
 from bridge.errors import LimitError, RequestError
-from bridge.messages import JobCancelled, JobFailed, JobFinished, Lane, Message
+from bridge.messages import JobCancelled, JobFailed, JobFinished, Lane, LiveClosed, LiveImage, Message
 from bridge.transfers import Frame, Ready, Transfer
 
 CONTROL_LIMIT_BYTES = 3 << 20
 """Control frames held for a client that does not read; beyond it the connection is given up."""
 CONTROL_ROOM_BYTES = 1 << 20
 """Above this no further requests are read from the client until it takes its answers."""
-LIVE_LIMIT_BYTES = 2 << 20
-"""Previews held; the oldest are forgotten first, as newer ones will follow."""
+LIVE_LIMIT_BYTES = 4 << 20
+"""Previews and live pictures held; the oldest are forgotten first, as newer ones will follow."""
+PIECE_BYTES = 896 << 10
+"""A larger live picture leaves in pieces of this size, between which control frames find their place."""
 WINDOW_BYTES = 2 << 20
 """Asset bytes sent ahead of the client's credit at first: a slow reader then delays control by 20 ms at 100 MB/s."""
 WINDOW_LIMIT_BYTES = 8 << 20
@@ -87,6 +91,8 @@ class Outbox:
         self._control: deque[bytes] = deque()
         self._live: OrderedDict[tuple[str, str], tuple[Message, wire.Buffer]] = OrderedDict()
         self._live_bytes = 0
+        self._cut: tuple[LiveImage, memoryview] | None = None
+        """What is left of a live picture that leaves in pieces; a newer one waits until it is whole."""
         self._transfers: OrderedDict[str, Transfer] = OrderedDict()
         self._ready: deque[Ready] = deque()
         self.credit = Credit()
@@ -106,6 +112,8 @@ class Outbox:
             self.control_bytes += len(frame)
             if isinstance(message, (JobFinished, JobFailed, JobCancelled)):
                 self._forget_live(message.job_id)
+            elif isinstance(message, LiveClosed):
+                self._forget_live(message.live)
         self._wake()
 
     def add(self, transfer: Transfer) -> None:
@@ -134,11 +142,7 @@ class Outbox:
         frame = self.take_control()
         if frame is not None:
             return frame
-        if self._live:
-            _, (message, payload) = self._live.popitem(last=False)
-            self._live_bytes -= len(payload)
-            return wire.encode(message, payload)
-        return self._take_chunk(now)
+        return self._take_live() or self._take_chunk(now)
 
     def take_control(self) -> bytes | None:
         """The next control frame, None when all have left."""
@@ -187,6 +191,7 @@ class Outbox:
             self.stop(name)
         self._control.clear()
         self._live.clear()
+        self._cut = None
         self._ready.clear()
         self.control_bytes = self._live_bytes = 0
 
@@ -203,6 +208,22 @@ class Outbox:
             _, (_, forgotten) = self._live.popitem(last=False)
             self._live_bytes -= len(forgotten)
             self.dropped += 1
+
+    def _take_live(self) -> bytes | None:
+        """The oldest live message, or the next piece of one that is too large for a frame."""
+        if self._cut is None:
+            if not self._live:
+                return None
+            _, (message, payload) = self._live.popitem(last=False)
+            self._live_bytes -= len(payload)
+            if not isinstance(message, LiveImage) or len(payload) <= PIECE_BYTES:
+                return wire.encode(message, payload)
+            self._cut = (message, memoryview(payload))
+        image, rest = self._cut
+        frame = wire.encode(image, rest[:PIECE_BYTES])
+        further = msgspec.structs.replace(image, offset=image.offset + PIECE_BYTES)
+        self._cut = (further, rest[PIECE_BYTES:]) if len(rest) > PIECE_BYTES else None
+        return frame
 
     def _forget_live(self, value: str) -> None:
         for slot in [slot for slot in self._live if slot[1] == value]:

@@ -62,6 +62,14 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     """Clients connected at the same time."""
     queued_jobs: Annotated[int, Meta(ge=1, le=100_000)] = 256
     """Jobs one session may have waiting."""
+    live_sessions: Annotated[int, Meta(ge=0, le=64)] = 4
+    """Live sessions of all clients; each has a worker process for itself."""
+    live_per_client: Annotated[int, Meta(ge=1, le=64)] = 2
+    """Live sessions of one client."""
+    live_per_sec: Annotated[float, Meta(gt=0, le=1000)] = 60.0
+    """Frames a second that a live session's worker is given at most."""
+    prepare: bool = True
+    """Whether kernels are compiled in the background after the first start, half a minute at the lowest priority."""
     store_quota_bytes: Annotated[int, Meta(ge=0)] = 0
     """Largest size of the store; 0 for no limit but the disk."""
     upload_bytes: Annotated[int, Meta(ge=0)] = 4 << 30

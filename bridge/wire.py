@@ -50,6 +50,7 @@ class _About(msgspec.Struct):
     job_id: str = ""
     upload: str = ""
     transfer: str = ""
+    live: str = ""
 
 
 _about = msgspec.msgpack.Decoder(_About)
@@ -97,13 +98,13 @@ def size_bytes(message: Message) -> int:
 
 
 def about(frame: Buffer) -> str:
-    """The request, job, upload or transfer a refused frame speaks of, where that much of it can be read."""
+    """The request, job, upload, transfer or live session of a refused frame, where that much can be read."""
     try:
         header, _ = _split(frame)
         found = _about.decode(header)
     except (WireError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    name = found.request_id or found.job_id or found.upload or found.transfer
+    name = found.request_id or found.job_id or found.upload or found.transfer or found.live
     return name if len(name) <= 128 else ""
 
 

@@ -51,7 +51,7 @@ from bridge.session import (
     Stop,
     Take,
 )
-from tests.bridge.fake_jobs import FakeHouse, FakeJobs
+from tests.bridge.fake_jobs import FakeHouse, FakeJobs, FakeLive
 
 DIGEST = "a" * 64
 
@@ -65,7 +65,7 @@ def said(actions: list[Action]) -> list[Message]:
 
 
 def opened(jobs: FakeJobs | None = None, **fields: Any) -> tuple[Session, list[Action]]:
-    session = Session(jobs=jobs or FakeJobs(), house=FakeHouse())
+    session = Session(jobs=jobs or FakeJobs(), house=FakeHouse(), live=FakeLive())
     return session, session.receive(wire.encode(hello(**fields)))
 
 
@@ -103,7 +103,7 @@ def test_only_the_proof_proves_a_shared_disk(proof: str, shares: bool) -> None:
     ],
 )
 def test_anything_but_a_good_hello_ends_the_connection_in_words(frame: bytes | str, code: str) -> None:
-    session = Session(jobs=FakeJobs(), house=FakeHouse())
+    session = Session(jobs=FakeJobs(), house=FakeHouse(), live=FakeLive())
     actions = session.receive(frame)
     (refused,) = said(actions)
     assert isinstance(refused, Refused)
@@ -114,13 +114,13 @@ def test_anything_but_a_good_hello_ends_the_connection_in_words(frame: bytes | s
 
 @pytest.mark.parametrize(("protocol", "older"), [(2, "bridge"), (0, "client")])
 def test_a_mismatch_says_which_side_is_to_be_updated(protocol: int, older: str) -> None:
-    session = Session(jobs=FakeJobs(), house=FakeHouse())
+    session = Session(jobs=FakeJobs(), house=FakeHouse(), live=FakeLive())
     (refused,) = said(ask(session, hello(protocol=protocol)))
     assert older in refused.remedy  # type: ignore[attr-defined]
 
 
 def test_a_full_house_refuses_and_closes() -> None:
-    session = Session(jobs=FakeJobs(), house=FakeHouse(most=0))
+    session = Session(jobs=FakeJobs(), house=FakeHouse(most=0), live=FakeLive())
     actions = ask(session, hello())
     assert said(actions)[0].code == "limit.sessions"  # type: ignore[attr-defined]
     assert isinstance(actions[-1], Close)
@@ -250,7 +250,7 @@ def test_no_event_is_lost_repeated_or_reordered(steps: list[tuple[str, int]]) ->
     def has_room() -> bool:
         return room
 
-    session = Session(jobs=jobs, house=FakeHouse(), has_room=has_room)
+    session = Session(jobs=jobs, house=FakeHouse(), live=FakeLive(), has_room=has_room)
 
     def see(actions: list[Action]) -> None:
         for message in said(actions):
@@ -271,7 +271,7 @@ def test_no_event_is_lost_repeated_or_reordered(steps: list[tuple[str, int]]) ->
             room = not number
         else:
             del seen[len(seen) - min(number, len(seen)) :]
-            session = Session(jobs=jobs, house=FakeHouse(), has_room=has_room)
+            session = Session(jobs=jobs, house=FakeHouse(), live=FakeLive(), has_room=has_room)
             see(ask(session, hello(session="s1", cursor=seen[-1] if seen else 0)))
     room = True
     while session.behind:

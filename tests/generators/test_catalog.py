@@ -127,7 +127,7 @@ def test_a_missing_need_is_a_reason() -> None:
 
 
 def test_a_generator_is_asked_for_what_it_can() -> None:
-    values = {"title": "", "promise": "", "params": Params}
+    values: dict[str, Any] = {"title": "", "promise": "", "params": Params}
     live = Live(start="a.b:start", wants=("colour",))
     mirror = GeneratorSpec(id="live.mirror", gives=(), live=live, **values)
     both = GeneratorSpec(id="both.ways", gives=(Kind.IMAGE,), run="a.b:run", live=live, **values)

@@ -1,0 +1,1 @@
+"""Generators that answer frames while the artist works, and what runs them in a worker."""
