@@ -13,6 +13,7 @@ from pathlib import Path
 from bridge import logs, settings
 from bridge.app import Bridge
 from bridge.errors import ScenecastError
+from bridge.preparing import Preparation
 
 log = logging.getLogger("bridge")
 
@@ -26,7 +27,13 @@ async def serve(chosen: settings.Settings, *, as_json: bool = False) -> None:
             print(json.dumps(ready), flush=True)
         else:
             print(f"Scenecast listens on {bridge.url}", flush=True)
-        await bridge.serve_forever()
+        preparation = Preparation(chosen.data_path)
+        if chosen.prepare:
+            preparation.start()
+        try:
+            await bridge.serve_forever()
+        finally:
+            await preparation.stop()
 
 
 def main(arguments: list[str] | None = None) -> int:

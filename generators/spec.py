@@ -118,13 +118,17 @@ class GeneratorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """It yields `events.Grown` while it works."""
     steers: tuple[str, ...] = ()
     """What may be asked of a run on its way: `pause` (any run that calls `Context.check` can), `finish`."""
+    prepare: str = ""
+    """`"package.module:function"` without arguments that does what would be slow the first time, such as compiling
+    kernels; called once on every machine, in the background (see `generators.prepare`)."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+", self.id):
             raise ValueError(f"generator id {self.id!r}: expected lower-case words joined by dots")
         if not self.run and self.live is None:
             raise ValueError(f"generator {self.id}: expected `run`, `live` or both")
-        for name, reference in (("run", self.run), ("live.start", self.live.start if self.live else "")):
+        start = self.live.start if self.live else ""
+        for name, reference in (("run", self.run), ("live.start", start), ("prepare", self.prepare)):
             if reference and not _REFERENCE.fullmatch(reference):
                 raise ValueError(f"generator {self.id}: {name} is {reference!r}, expected 'module:function'")
         if self.run and not self.gives:

@@ -41,7 +41,7 @@ class PrivateBridge:
     def __enter__(self) -> Self:
         runtime = self._folder / "run"
         runtime.mkdir(mode=0o700)
-        command = [sys.executable, "-m", "bridge", "--port", "0", "--json"]
+        command = [sys.executable, "-m", "bridge", "--port", "0", "--json", "--set", "prepare=false"]
         if self._data_dir is not None:
             command += ["--data-dir", str(self._data_dir)]
         environment = {**os.environ, "SCENECAST_RUNTIME_DIR": str(runtime)}

@@ -84,6 +84,7 @@ SPLATS_FROM_PHOTOS = GeneratorSpec(
     params=SplatsFromPhotosParams,
     needs=Needs(memory_gb=3.0, modules=("numba",)),
     run="generators.radiance.splats_from_photos:run",
+    prepare="generators.radiance.warm:compile_kernels",
     timeout_secs=6 * 3600.0,
     silence_secs=900.0,
     resumable=True,

@@ -1,0 +1,77 @@
+"""The background preparation: once for each set of versions, again after a failure, gone with the bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bridge import preparing
+from bridge.preparing import MARKER, Preparation
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module that the preparation runs in place of the real one; the test writes what it does."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path / "pretended.py"
+
+
+def prepared(folder: Path) -> Preparation:
+    async def story() -> Preparation:
+        preparation = Preparation(folder, module="pretended")
+        preparation.start()
+        await preparation.wait()
+        return preparation
+
+    return asyncio.run(story())
+
+
+def test_it_is_done_once(tmp_path: Path, module: Path) -> None:
+    module.write_text(f"open({str(tmp_path / 'runs')!r}, 'a').write('x')")
+    assert not prepared(tmp_path).needed
+    prepared(tmp_path)
+    assert (tmp_path / "runs").read_text() == "x"
+
+
+def test_other_versions_are_prepared_anew(tmp_path: Path, module: Path) -> None:
+    module.write_text("")
+    assert not prepared(tmp_path).needed
+    (tmp_path / MARKER).write_text("python 3.9\nnumba 0.1\n")
+    assert Preparation(tmp_path).needed
+
+
+def test_a_failure_is_tried_again_at_the_next_start(
+    tmp_path: Path, module: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    module.write_text("raise SystemExit('no compiler here')")
+    assert prepared(tmp_path).needed
+    assert "no compiler here" in caplog.text
+
+
+def test_stopping_leaves_nothing_running(tmp_path: Path, module: Path) -> None:
+    module.write_text(f"import time; open({str(tmp_path / 'up')!r}, 'w'); time.sleep(60)")
+
+    async def story() -> int:
+        preparation = Preparation(tmp_path, module="pretended")
+        preparation.start()
+        end = time.monotonic() + 20
+        while not (tmp_path / "up").exists() and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+        assert preparation._process is not None
+        await preparation.stop()
+        return preparation._process.pid
+
+    pid = asyncio.run(story())
+    assert (tmp_path / "up").exists()
+    assert not psutil.pid_exists(pid)
+    assert not (tmp_path / MARKER).exists()
+
+
+def test_the_versions_name_what_kernels_depend_on() -> None:
+    words = preparing._versions()
+    assert "numba " in words and f"python {sys.version_info[0]}.{sys.version_info[1]}" in words
