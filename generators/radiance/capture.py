@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.errors import EnginesError
 from generators.radiance import colmap, transforms_json
 from generators.radiance.archive import CaptureError, Source, open_source
 from generators.radiance.colmap import Points
@@ -21,6 +22,9 @@ from generators.radiance.transforms_json import EXTENSIONS, Listed
 
 NEUTRAL_FROM_Z_UP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], np.float64)
 FRAMES_MIN = 3
+POINTS_MAX = 20_000_000
+LISTINGS = ("transforms.json", "transforms_train.json")
+MODELS = ("cameras.bin", "cameras.txt")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,13 @@ class Capture:
     source_from_original: NDArray[np.float64] | None
     points: Points | None
     kind: str
+    unit_m: float | None = None
+    """Metres in one unit of the poses, where the capture says so."""
+
+
+def has_poses(source: Source) -> bool:
+    """Whether a capture says from where its photographs were taken, whatever that is worth."""
+    return _first(source.names, LISTINGS) is not None or _first(source.names, MODELS) is not None
 
 
 def unchecked() -> None:
@@ -60,13 +71,15 @@ def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
     poses, the pose file is damaged, or fewer than 3 photographs remain.
     """
     with open_source(path) as source:
-        listing = _first(source.names, ("transforms.json", "transforms_train.json"))
-        model = _first(source.names, ("cameras.bin", "cameras.txt"))
+        listing, model = _first(source.names, LISTINGS), _first(source.names, MODELS)
         original: NDArray[np.float64] | None = None
         points: Points | None = None
+        metres: float | None = None
         if listing is not None:
-            listed, original = transforms_json.parse(source.read(listing), listing)
+            document = transforms_json.parse(source.read(listing), listing)
+            listed, original, metres = list(document.frames), document.applied, document.unit_m
             neutral_from_source, kind, root = NEUTRAL_FROM_Z_UP, "transforms.json", PurePosixPath(listing).parent
+            points = _listed_points(source, document, root)
         elif model is not None:
             listed, points = _read_colmap(source, model)
             neutral_from_source, kind = upright(listed), "COLMAP"
@@ -92,6 +105,7 @@ def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
         source_from_original=original,
         points=points,
         kind=kind,
+        unit_m=metres,
     )
 
 
@@ -103,6 +117,30 @@ def _first(names: Iterable[str], wanted: tuple[str, ...]) -> str | None:
         key=lambda name: (wanted.index(PurePosixPath(name).name), len(PurePosixPath(name).parts), name),
         default=None,
     )
+
+
+def _listed_points(source: Source, document: transforms_json.Document, root: PurePosixPath) -> Points | None:
+    """The points that a transforms.json names (nerfstudio's `ply_file_path`), when they are there."""
+    name = None if document.points is None else str(root / document.points)
+    return points_from_ply(source.read(name), name) if name is not None and name in source.names else None
+
+
+def points_from_ply(content: bytes, name: str) -> Points:
+    """Positions and colours of a PLY's vertices; white without colours. Raises `CaptureError` when it is damaged."""
+    from engines import ply_container
+
+    try:
+        header = ply_container.read_header(content, POINTS_MAX)
+        columns = ply_container.read_tables(content, header)["vertex"].columns
+        positions = np.stack([columns[axis] for axis in "xyz"], -1).astype(np.float32)
+    except (EnginesError, KeyError) as error:
+        raise CaptureError(f"{name} holds no points that can be read: {error}") from error
+    colours = np.ones_like(positions)
+    if all(column in columns for column in ("red", "green", "blue")):
+        raw = np.stack([columns[column] for column in ("red", "green", "blue")], -1)
+        colours = (raw / 255 if raw.dtype == np.uint8 else raw).astype(np.float32)
+    known = np.isfinite(positions).all(1)
+    return Points(positions[known], np.clip(colours[known], 0, 1))
 
 
 def _read_colmap(source: Source, model: str) -> tuple[list[Listed], Points | None]:

@@ -75,7 +75,9 @@ def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
     turned = orientation in (5, 6, 7, 8)
     stated = frame.lens or lens_from_json(frame.intrinsics, 0, 0) if _states_size(frame) else None
     # The poses may be meant for the stored or for the upright pixels; the stated size tells which.
-    upright = _is_upright(image.size, turned, None if stated is None else (stated.width, stated.height))
+    upright = bool(frame.intrinsics.get("exif_applied")) or _is_upright(
+        image.size, turned, None if stated is None else (stated.width, stated.height)
+    )
     seen = image.size[::-1] if turned and upright else image.size
     lens = stated or lens_from_json(frame.intrinsics, *seen)
     if abs(seen[0] * lens.height - seen[1] * lens.width) > 0.02 * seen[0] * lens.height:

@@ -103,11 +103,20 @@ def rigid(matrix: NDArray[np.float64], where: str) -> NDArray[np.float64]:
     return result
 
 
-def parse(content: bytes, name: str) -> tuple[list[Listed], NDArray[np.float64] | None]:
-    """The frames that a transforms.json lists, and its `applied_transform` float64 [4, 4] when it has one.
+@dataclass(frozen=True, eq=False)
+class Document:
+    """All that a transforms.json says."""
 
-    Raises `CaptureError` that names the frame and the field.
-    """
+    frames: tuple[Listed, ...]
+    applied: NDArray[np.float64] | None
+    """`applied_transform` float64 [4, 4]."""
+    points: str | None
+    """The file with the points, relative to this one."""
+    unit_m: float | None
+
+
+def parse(content: bytes, name: str) -> Document:
+    """What a transforms.json says. Raises `CaptureError` that names the frame and the field."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -117,9 +126,15 @@ def parse(content: bytes, name: str) -> tuple[list[Listed], NDArray[np.float64] 
         raise CaptureError(f"{name} lists no frames")
     if len(frames) > FRAMES_MAX:
         raise CaptureError(f"{name} lists {len(frames)} frames; at most {FRAMES_MAX} are read")
-    applied = document.get("applied_transform")
+    applied, points = document.get("applied_transform"), document.get("ply_file_path")
     shared = {key: value for key, value in document.items() if key != "frames"}
-    return list(_listed(frames, shared, name)), None if applied is None else _matrix(applied, "applied_transform")
+    unit = _number(document, "unit_m", 0.0)
+    return Document(
+        frames=tuple(_listed(frames, shared, name)),
+        applied=None if applied is None else _matrix(applied, "applied_transform"),
+        points=clean_name(points) if isinstance(points, str) else None,
+        unit_m=unit if unit > 0 else None,
+    )
 
 
 def _listed(frames: list[Any], shared: dict[str, Any], name: str) -> Iterator[Listed]:

@@ -1,0 +1,1 @@
+"""Camera poses from photographs alone: features, matches and a map by COLMAP, in a process of its own."""

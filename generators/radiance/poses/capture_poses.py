@@ -1,0 +1,61 @@
+"""`capture.poses`: photographs or a film in, the same photographs with their camera poses out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from engines.assets import Asset, Capture
+from generators.events import Context, Event, GeneratorError, Note, Produced, Progress, Request
+from generators.radiance.archive import CaptureError, open_source
+from generators.radiance.capture import has_poses
+from generators.radiance.capture_specs import CapturePosesParams
+from generators.radiance.poses.finding import Found, find_poses
+
+FOLDER = "poses"
+POSED = "posed.zip"
+
+
+def run(request: Request, context: Context) -> Iterator[Event]:
+    """A posed capture from `request.inputs["photos"]`. Raises `GeneratorError` when too few can be placed."""
+    params = request.params
+    if not isinstance(params, CapturePosesParams):
+        raise GeneratorError(f"expected CapturePosesParams, got {type(params).__name__}")
+    photos = request.inputs.get("photos")
+    if photos is None:
+        raise GeneratorError("no photographs were given; pass a folder or zip of photographs, or a film")
+    found = yield from found_poses(photos, params, context, seed=request.seed)
+    name = getattr(photos, "name", "") or "photographs"
+    yield Progress(1.0, "done")
+    yield Produced(Capture(found.path, f"{name}, posed"))
+
+
+def found_poses(
+    photos: Asset, params: CapturePosesParams, context: Context, *, seed: int
+) -> Generator[Event, None, Found]:
+    """See `finding.find_poses`; the work is done in the run's scratch folder."""
+    folder = context.scratch / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    if not isinstance(photos, Capture):
+        raise CaptureError(f"expected photographs, got {photos.kind}")
+    with open_source(photos.path) as source:
+        if has_poses(source):
+            yield Note("the camera poses that came with the photographs were not used")
+        return (yield from find_poses(source, folder, params, seed=seed, check=context.check))
+
+
+def posed_source(photos: Asset, context: Context, *, seed: int) -> Generator[Event, None, Path]:
+    """Where a capture with poses lies: the one given, or one made of it with the usual settings.
+
+    A run that is taken up again finds what it had made.
+    """
+    made = context.scratch / FOLDER / POSED
+    if made.exists():
+        return made
+    if isinstance(photos, Capture):
+        with open_source(photos.path) as source:
+            if has_poses(source):
+                return photos.path
+    found = yield from found_poses(photos, CapturePosesParams(), context, seed=seed)
+    yield Note("poses were found here; run capture.poses once to keep them for the next run")
+    return found.path

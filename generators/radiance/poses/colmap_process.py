@@ -1,0 +1,326 @@
+"""`python -m generators.radiance.poses.colmap_process FOLDER`: find poses, tell the progress, leave an answer.
+
+A process of its own because COLMAP can neither be interrupted nor be trusted with another's signals: whoever started
+it ends it, and it ends by itself when its standard input closes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.assets import FloatArray
+from generators.radiance.poses import pairs, talk
+from generators.radiance.poses.talk import Answer, Order, Placed, Said
+
+Say = Callable[[Said], None]
+POINT_ERROR_PX = 2.0
+POINT_VIEWS_MIN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Of one view: keypoints float32 [N, 4] (x, y, size, angle) and descriptors uint8 [N, 128]."""
+
+    keypoints: FloatArray
+    descriptors: NDArray[np.uint8]
+
+
+def main(folder: Path) -> None:
+    """Do the order that lies in `folder`."""
+    threading.Thread(target=_end_with_parent, name="lifeline", daemon=True).start()
+    order = msgspec.json.decode((folder / talk.ORDER).read_bytes(), type=Order)
+    lock = threading.Lock()
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what COLMAP prints is no line of ours
+
+    def say(said: Said) -> None:
+        with lock:
+            out.write(msgspec.json.encode(said) + b"\n")
+
+    talk.write(solve(order, folder, say), folder / talk.ANSWER)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(4)
+
+
+def solve(order: Order, folder: Path, say: Say) -> Answer:
+    """Features, pairs, matches, map; the points of the largest group are written beside the order."""
+    import pycolmap
+
+    pycolmap.logging.minloglevel = 2
+    pycolmap.set_random_seed(order.seed)
+    secs: dict[str, float] = {}
+    with ThreadPoolExecutor(max(1, order.threads)) as pool:
+        started = time.monotonic()
+        features = found_features(order, folder, pool, say)
+        secs["features"], started = time.monotonic() - started, time.monotonic()
+        wanted = candidates(order, features, pool, say)
+        secs["pairs"], started = time.monotonic() - started, time.monotonic()
+        database = pycolmap.Database.open(folder / "colmap.db")
+        views_into(database, order, features)
+        verified, turning = match(order, database, features, wanted, pool, say)
+        secs["matching"], started = time.monotonic() - started, time.monotonic()
+    maps = mapped(order, database, folder, say)
+    secs["mapping"] = time.monotonic() - started
+    database.close()
+    if maps:
+        write_points(order, maps[0], folder)
+    return Answer(
+        groups=tuple(placed(order, one) for one in maps),
+        features=tuple(len(one.keypoints) for one in features),
+        matched=tuple(verified),
+        turning_share=turning,
+        secs=secs,
+        version=str(pycolmap.__version__),
+    )
+
+
+# -- features ------------------------------------------------------------------------------------------------------
+
+
+def found_features(order: Order, folder: Path, pool: ThreadPoolExecutor, say: Say) -> list[Features]:
+    """SIFT of every view, those under a mask left out."""
+    result: list[Features] = []
+    for features in pool.map(lambda view: _features(order, view, folder), order.views):
+        result.append(features)
+        say(Said("features", len(result), len(order.views), len(features.keypoints)))
+    return result
+
+
+def _features(order: Order, view: talk.View, folder: Path) -> Features:
+    import pycolmap
+
+    options = pycolmap.FeatureExtractionOptions()
+    options.num_threads = 1
+    options.use_gpu = False
+    options.sift.max_num_features = order.features_max
+    pixels = np.load(folder / view.pixels)
+    grey = (pixels @ np.array([0.299, 0.587, 0.114], np.float32) + 0.5).astype(np.uint8)
+    found, descriptors = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu).extract_from_uint8_array(grey)
+    keypoints = np.asarray(pycolmap.keypoints_to_matrix(found), np.float32).reshape(-1, 4)
+    data = np.asarray(descriptors.data, np.uint8)
+    if view.mask:
+        mask = np.load(folder / view.mask)
+        at = np.minimum(keypoints[:, :2].astype(int), np.array(mask.shape[::-1]) - 1)
+        keep = mask[at[:, 1], at[:, 0]]
+        keypoints, data = keypoints[keep], data[keep]
+    return Features(keypoints, data)
+
+
+# -- pairs ---------------------------------------------------------------------------------------------------------
+
+
+def candidates(order: Order, features: Sequence[Features], pool: ThreadPoolExecutor, say: Say) -> list[tuple[int, int]]:
+    """The pairs that will be compared in full."""
+    count = pairs.FEW_FEATURES if len(features) > pairs.MANY else pairs.PREVIEW_FEATURES
+    previews = [pairs.preview(one.descriptors, one.keypoints[:, 2], count) for one in features]
+
+    def each(work: Callable[[int], None], total: int) -> None:
+        for done, _ in enumerate(pool.map(work, range(total))):
+            say(Said("pairs", done + 1, total))
+
+    shared = pairs.shared_counts(previews, each)
+    return pairs.chosen_pairs(shared, partners_max=order.partners_max, ordered=order.ordered)
+
+
+def views_into(database: Any, order: Order, features: Sequence[Features]) -> None:
+    """Cameras, views and features as COLMAP keeps them; everything is numbered from 1."""
+    import pycolmap
+
+    with pycolmap.DatabaseTransaction(database):
+        for number, lens in enumerate(order.cameras, 1):
+            camera = pycolmap.Camera.create_from_model_name(number, lens.model, lens.focal_px, lens.width, lens.height)
+            camera.has_prior_focal_length = lens.known_focal
+            database.write_camera(camera, use_camera_id=True)
+            rig = pycolmap.Rig(rig_id=number)
+            rig.add_ref_sensor(pycolmap.sensor_t(pycolmap.SensorType.CAMERA, number))
+            database.write_rig(rig, use_rig_id=True)
+        for number, (view, found) in enumerate(zip(order.views, features, strict=True), 1):
+            camera_id = view.camera + 1
+            image = pycolmap.Image(name=f"{number:06}", camera_id=camera_id, image_id=number)
+            database.write_image(image, use_image_id=True)
+            frame = pycolmap.Frame(frame_id=number, rig_id=camera_id)
+            sensor = pycolmap.sensor_t(pycolmap.SensorType.CAMERA, camera_id)
+            frame.add_data_id(pycolmap.data_t(sensor, number))
+            database.write_frame(frame, use_frame_id=True)
+            database.write_keypoints(number, np.ascontiguousarray(found.keypoints))
+
+
+# -- matches -------------------------------------------------------------------------------------------------------
+
+
+def match(
+    order: Order,
+    database: Any,
+    features: Sequence[Features],
+    wanted: Sequence[tuple[int, int]],
+    pool: ThreadPoolExecutor,
+    say: Say,
+) -> tuple[list[int], float]:
+    """Compare and verify every wanted pair; partners of each view, and the share that merely turned.
+
+    Descriptors are made floats once for each view and forgotten when its last pair is done.
+    """
+    import pycolmap
+
+    cameras = {camera.camera_id: camera for camera in database.read_all_cameras()}
+    units = _Units(features, wanted)
+    points = [one.keypoints[:, :2].astype(np.float64) for one in features]
+
+    def one(pair: tuple[int, int]) -> tuple[Any, Any]:
+        options = pycolmap.TwoViewGeometryOptions()
+        options.ransac.random_seed = order.seed
+        options.ransac.num_threads = 1
+        matches = pairs.matched(units.of(pair[0]), units.of(pair[1]))
+        units.done(pair)
+        if len(matches) < options.min_num_inliers:
+            return matches, None
+        ends = [(cameras[order.views[index].camera + 1], points[index]) for index in pair]
+        return matches, pycolmap.estimate_two_view_geometry(*ends[0], *ends[1], matches, options)
+
+    kinds = pycolmap.TwoViewGeometryConfiguration
+    turned = (kinds.PANORAMIC, kinds.PLANAR_OR_PANORAMIC)
+    good = turning = 0
+    partners = [0] * len(features)
+    for done, (pair, (matches, geometry)) in enumerate(zip(wanted, pool.map(one, wanted), strict=True), 1):
+        if geometry is not None and len(geometry.inlier_matches) >= 15:
+            good += 1
+            turning += kinds(geometry.config) in turned
+            for index in pair:
+                partners[index] += 1
+            database.write_matches(pair[0] + 1, pair[1] + 1, matches)
+            database.write_two_view_geometry(pair[0] + 1, pair[1] + 1, geometry)
+        say(Said("matching", done, len(wanted), good))
+    return partners, turning / max(good, 1)
+
+
+class _Units:
+    """Descriptors as floats while somebody needs them."""
+
+    def __init__(self, features: Sequence[Features], wanted: Sequence[tuple[int, int]]) -> None:
+        self._features = features
+        self._uses = [0] * len(features)
+        for pair in wanted:
+            for index in pair:
+                self._uses[index] += 1
+        self._made: dict[int, FloatArray] = {}
+        self._lock = threading.Lock()
+
+    def of(self, index: int) -> FloatArray:
+        with self._lock:
+            if index not in self._made:
+                self._made[index] = pairs.unit(self._features[index].descriptors)
+            return self._made[index]
+
+    def done(self, pair: tuple[int, int]) -> None:
+        with self._lock:
+            for index in pair:
+                self._uses[index] -= 1
+                if not self._uses[index]:
+                    self._made.pop(index, None)
+
+
+# -- map -----------------------------------------------------------------------------------------------------------
+
+
+def mapped(order: Order, database: Any, folder: Path, say: Say) -> list[Any]:
+    """Reconstructions, the one with most views first."""
+    import pycolmap
+
+    if order.mapper == "global":
+        options = pycolmap.GlobalPipelineOptions()
+        options.num_threads, options.random_seed = order.threads, order.seed
+        say(Said("mapping", 0, len(order.views)))
+        models = list(pycolmap.global_mapping(folder / "colmap.db", folder, folder, options).values())
+    else:
+        manager = pycolmap.ReconstructionManager()
+        pipeline = pycolmap.IncrementalPipeline(incremental_options(order), database, manager)
+        placed_views = [0]
+
+        def one_more(number: int = 1) -> None:
+            placed_views[0] += number
+            say(Said("mapping", min(placed_views[0], len(order.views)), len(order.views), placed_views[0]))
+
+        kinds = pycolmap.IncrementalPipelineCallback
+        pipeline.add_callback(kinds.INITIAL_IMAGE_PAIR_REG_CALLBACK, lambda: one_more(2))
+        pipeline.add_callback(kinds.NEXT_IMAGE_REG_CALLBACK, one_more)
+        pipeline.run()
+        models = [manager.get(index) for index in range(manager.size())]
+    return sorted(models, key=lambda one: (-one.num_reg_images(), -one.num_points3D()))
+
+
+def incremental_options(order: Order) -> Any:
+    """COLMAP's defaults, but for small sets too, seeded, and without looking for colours."""
+    import pycolmap
+
+    options = pycolmap.IncrementalPipelineOptions()
+    # Ceres sums in the order in which its threads finish; with one the same photographs give the same poses.
+    options.num_threads = options.mapper.num_threads = 1
+    options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = order.seed
+    options.extract_colors = False
+    options.min_model_size = 3
+    options.max_num_models = 10
+    return options
+
+
+def placed(order: Order, model: Any) -> Placed:
+    """A reconstruction in our words."""
+    views = {}
+    for number in model.reg_image_ids():
+        pose = np.asarray(model.image(number).cam_from_world().matrix(), np.float64)
+        views[number - 1] = tuple(float(value) for value in pose.ravel())
+    used = sorted({order.views[index].camera for index in views})
+    return Placed(
+        views=dict(sorted(views.items())),
+        cameras={index: tuple(float(v) for v in model.camera(index + 1).params) for index in used},
+        points=model.num_points3D(),
+        error_px=float(model.compute_mean_reprojection_error()),
+    )
+
+
+def write_points(order: Order, model: Any, folder: Path) -> None:
+    """Points that three views agree on: positions float32 [P, 3], sRGB colours uint8 [P, 3], views int32 [P]."""
+    good = [p for _, p in sorted(model.points3D.items()) if _is_good(p)]
+    index_of = {id(point): index for index, point in enumerate(good)}
+    sums, counts = np.zeros((len(good), 3)), np.zeros(len(good))
+    seen: dict[int, list[tuple[int, float, float]]] = {}
+    for point in good:
+        for element in point.track.elements:
+            x, y = model.image(element.image_id).point2D(element.point2D_idx).xy
+            seen.setdefault(element.image_id, []).append((index_of[id(point)], x, y))
+    for number, rows in sorted(seen.items()):
+        pixels = np.load(folder / order.views[number - 1].pixels)
+        at = np.array(rows)
+        x = np.clip(at[:, 1].astype(int), 0, pixels.shape[1] - 1)
+        y = np.clip(at[:, 2].astype(int), 0, pixels.shape[0] - 1)
+        np.add.at(sums, at[:, 0].astype(int), pixels[y, x])
+        np.add.at(counts, at[:, 0].astype(int), 1)
+    np.savez(
+        folder / talk.POINTS,
+        positions=np.array([point.xyz for point in good], np.float32).reshape(-1, 3),
+        colours=(sums / np.maximum(counts, 1)[:, None] + 0.5).astype(np.uint8),
+        views=counts.astype(np.int32),
+    )
+
+
+def _is_good(point: Any) -> bool:
+    return bool(point.error <= POINT_ERROR_PX and point.track.length() >= POINT_VIEWS_MIN)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
