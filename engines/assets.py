@@ -107,17 +107,28 @@ class Splats:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A radiance field sampled on a regular grid.
+    """A radiance field on the occupied part of a lattice, kept in bricks of 4³ vertices.
 
-    `density` float32 [X, Y, Z] per metre; `sh` float32 [X, Y, Z, K, 3] as in `Splats`; the grid's corner voxels
-    are centred on `low_m` and `high_m`.
+    The lattice has `cells` cells (a multiple of 4) along each side of a cube that spans -2 … 2 in its own space y;
+    vertex i of an axis stands at y = -2 + 4·i / cells. World positions are `centre_m` + `radius_m` · x, where x = y,
+    or, when `contracted`, y = x for |x| ≤ 1 and (2 - 1/|x|)·x/|x| beyond (Barron et al. 2022): the whole of space is
+    inside. `bricks` int32 [B, 3] counts bricks along each axis; `occupied` uint8 [B, 4, 4, 4] says which of a brick's
+    cells hold anything (a cell reaches from its vertex to the next on each axis, maybe in a neighbouring brick); all
+    else is empty. `density` float32 [B, 4, 4, 4] per metre is interpolated in its logarithm, which keeps surfaces
+    sharp, and held at or above exp(-12) / `radius_m`; `sh` float16 or float32 [B, 4, 4, 4, K, 3] as in `Splats`, held
+    at or above 0 once interpolated. Nothing nearer than `near_m` to a camera is drawn.
     """
 
     kind: ClassVar[Kind] = Kind.FIELD
+    bricks: NDArray[np.int32]
+    occupied: NDArray[np.uint8]
     density: FloatArray
-    sh: FloatArray
-    low_m: tuple[float, float, float]
-    high_m: tuple[float, float, float]
+    sh: NDArray[np.float16] | FloatArray
+    cells: int
+    centre_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    radius_m: float = 1.0
+    contracted: bool = False
+    near_m: float = 0.0
     name: str = ""
 
 

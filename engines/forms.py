@@ -62,8 +62,10 @@ RULES: Mapping[Kind, Mapping[str, ArrayRule]] = MappingProxyType(
             "sh": ArrayRule(_F32, ("N", _SH, 3)),
         },
         Kind.FIELD: {
-            "density": ArrayRule(_F32, ("X", "Y", "Z")),
-            "sh": ArrayRule(_F32, ("X", "Y", "Z", _SH, 3)),
+            "bricks": ArrayRule(("int32",), ("B", 3)),
+            "occupied": ArrayRule(("uint8",), ("B", 4, 4, 4)),
+            "density": ArrayRule(_F32, ("B", 4, 4, 4)),
+            "sh": ArrayRule(("float16", "float32"), ("B", 4, 4, 4, _SH, 3)),
         },
         Kind.SOUND: {"samples": ArrayRule(_F32, ("T", "C"))},
         Kind.SCENE: {},

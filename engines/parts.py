@@ -24,6 +24,7 @@ from engines.kinds import ColourSpace, Kind, MapName
 
 Meta = dict[str, Any]
 _NESTED = "material/"
+_FIELD = ("bricks", "occupied", "density", "sh")
 _WHOLE = "a capture is one zip of photographs; it cannot be taken apart into arrays or made of them"
 
 
@@ -46,8 +47,7 @@ def parts_from_asset(asset: Asset) -> tuple[Meta, dict[str, Array]]:
             names = ("positions", "rotations", "scales", "opacities", "sh")
             return {}, {name: getattr(asset, name) for name in names}
         case Field():
-            meta = {"low_m": _floats(asset.low_m), "high_m": _floats(asset.high_m)}
-            return meta, {"density": asset.density, "sh": asset.sh}
+            return _field_meta(asset), {name: getattr(asset, name) for name in _FIELD}
         case Sound():
             return {"rate_hz": int(asset.rate_hz), "loops": asset.loops}, {"samples": asset.samples}
         case ScenePlan():
@@ -74,7 +74,7 @@ def asset_from_parts(kind: Kind, meta: Mapping[str, Any], parts: Mapping[str, Ar
         case Kind.SPLATS:
             return Splats(**parts, name=name)
         case Kind.FIELD:
-            return Field(parts["density"], parts["sh"], _three(meta["low_m"]), _three(meta["high_m"]), name)
+            return _field(meta, parts, name)
         case Kind.SOUND:
             return Sound(parts["samples"], int(meta["rate_hz"]), bool(meta["loops"]), name)
         case Kind.SCENE:
@@ -122,6 +122,34 @@ def _material(meta: Mapping[str, Any], parts: Mapping[str, Array], name: str) ->
     }
     return Material(
         maps, float(meta["tile_m"]), float(meta["height_m"]), bool(meta["tileable"]), float(meta["ior"]), name
+    )
+
+
+def _field_meta(asset: Field) -> Meta:
+    return {
+        "cells": int(asset.cells),
+        "centre_m": _floats(asset.centre_m),
+        "radius_m": float(asset.radius_m),
+        "contracted": asset.contracted,
+        "near_m": float(asset.near_m),
+    }
+
+
+def _field(meta: Mapping[str, Any], parts: Mapping[str, Array], name: str) -> Field:
+    cells = int(meta["cells"])
+    if cells < 4 or cells % 4:
+        raise UnsuitableAsset(f"a field's lattice has {cells} cells along a side, expected a multiple of 4")
+    bricks = parts["bricks"]
+    if bricks.size and (bricks.min() < 0 or bricks.max() >= cells // 4):
+        raise UnsuitableAsset(f"a brick of the field lies outside of its lattice of {cells} cells")
+    return Field(
+        **{key: parts[key] for key in _FIELD},
+        cells=cells,
+        centre_m=_three(meta["centre_m"]),
+        radius_m=float(meta["radius_m"]),
+        contracted=bool(meta["contracted"]),
+        near_m=float(meta["near_m"]),
+        name=name,
     )
 
 

@@ -24,14 +24,13 @@ from engines.assets import (
 )
 from engines.colour import as_float, linear_pixels, srgb_u8_from_linear
 from engines.errors import DamagedFile, TooLarge
+from engines.field_lattice import field_picture
 from engines.formats.capture_zip import first_photographs
 from engines.formats.registry import Limits, decoder
 from engines.kinds import ColourSpace
 from engines.material_view import lit_ball, lit_tile
-from engines.mesh_view import mesh_picture, splats_picture, three_quarter
-from engines.shading import backdrop, displayed
+from engines.mesh_view import mesh_picture, splats_picture
 from engines.sniffing import sniffed
-from engines.spherical_harmonics import basis, degree_of
 
 __all__ = ["lit_tile", "thumbnail"]
 
@@ -59,7 +58,7 @@ def thumbnail(asset: Asset, size_px: int = 256) -> NDArray[np.uint8]:
         case Sound():
             return _sound(asset, size_px)
         case Field():
-            return _field(asset, size_px)
+            return field_picture(asset, size_px)
         case ScenePlan():
             return _plan(asset, size_px)
         case Capture():
@@ -149,35 +148,6 @@ def _spectrogram(mono: FloatArray, width: int, height: int) -> NDArray[np.uint8]
     lower = np.minimum(place.astype(np.int64), len(stops) - 2)
     mix = stops[lower[..., 0]] * (1 - (place - lower)) + stops[lower[..., 0] + 1] * (place - lower)
     return np.asarray(mix).astype(np.uint8)
-
-
-def _field(field: Field, size_px: int) -> NDArray[np.uint8]:
-    """Emission and absorption along parallel rays, framed around what is dense, by nearest voxels."""
-    low, high = np.array(field.low_m, np.float64), np.array(field.high_m, np.float64)
-    shape = np.array(field.density.shape)
-    pitch = (high - low) / np.maximum(shape - 1, 1)
-    dense = np.argwhere(field.density > 0.01 * field.density.max(initial=0)) * pitch + low
-    camera = three_quarter((dense if len(dense) else np.stack([low, high])).astype(np.float32), size_px)
-    steps = int(min(192, 2 * shape.max()))
-    radius = float(np.linalg.norm(high - low)) / 2 + float(np.linalg.norm(camera.centre - (low + high) / 2))
-    offsets = (np.arange(size_px) + 0.5 - size_px / 2) / camera.scale
-    plane = offsets[None, :, None] * camera.rotation[0] - offsets[:, None, None] * camera.rotation[1] + camera.centre
-    plane = plane.reshape(-1, 3)
-    towards = np.asarray(basis(-camera.rotation[2], degree_of(field.sh.shape[3])), np.float32)
-    colours = np.clip(np.einsum("xyzkc,k->xyzc", field.sh, towards) + 0.5, 0, 1)
-    transmitted, result = np.ones(len(plane), np.float32), np.zeros((len(plane), 3), np.float32)
-    step_m = 2 * radius / steps
-    for step in range(steps):
-        point = plane + camera.rotation[2] * (radius - (step + 0.5) * step_m)
-        voxel = np.round((point - low) / np.maximum(high - low, 1e-12) * (shape - 1)).astype(np.int64)
-        inside = np.flatnonzero(((voxel >= 0) & (voxel < shape)).all(axis=1) & (transmitted > 1e-3))
-        x, y, z = voxel[inside].T
-        alpha = 1 - np.exp(-np.maximum(field.density[x, y, z], 0) * np.float32(step_m))
-        result[inside] += (transmitted[inside] * alpha)[:, None] * colours[x, y, z]
-        transmitted[inside] *= 1 - alpha
-    wall = displayed(backdrop(size_px)).reshape(-1, 3).astype(np.float32) / 255
-    whole = np.clip(result + transmitted[:, None] * wall, 0, 1).reshape(size_px, size_px, 3)
-    return np.round(whole * 255).astype(np.uint8)
 
 
 def _sheet(capture: Capture, size_px: int) -> NDArray[np.uint8]:

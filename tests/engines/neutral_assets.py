@@ -121,11 +121,20 @@ def splats(draw: st.DrawFn) -> Splats:
 @st.composite
 def fields(draw: st.DrawFn) -> Field:
     rng = np.random.default_rng(draw(st.integers(0, 99)))
-    grid = tuple(draw(st.integers(1, 3)) for _ in range(3))
-    bands = draw(st.sampled_from([1, 4]))
-    corner = st.tuples(FINITE, FINITE, FINITE)
-    sh = rng.random((*grid, bands, 3), np.float32)
-    return Field(rng.random(grid, np.float32), sh, draw(corner), draw(corner), draw(NAMES))
+    count, bands = draw(st.integers(0, 3)), draw(st.sampled_from([1, 4]))
+    sh = rng.random((count, 4, 4, 4, bands, 3), np.float32).astype(draw(st.sampled_from(["float16", "float32"])))
+    return Field(
+        bricks=rng.integers(0, 3, (count, 3), np.int32),
+        occupied=rng.integers(0, 2, (count, 4, 4, 4), np.uint8),
+        density=rng.random((count, 4, 4, 4), np.float32),
+        sh=sh,
+        cells=12,
+        centre_m=draw(st.tuples(FINITE, FINITE, FINITE)),
+        radius_m=draw(FINITE),
+        contracted=draw(st.booleans()),
+        near_m=draw(FINITE),
+        name=draw(NAMES),
+    )
 
 
 @st.composite

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engines.assets import Asset, Clip, Field, Image, Material, Mesh, ScenePlan, Sound, Splats
+from engines.assets import Asset, Clip, Image, Material, Mesh, ScenePlan, Sound, Splats
 from engines.conventions import Host
 from engines.errors import FormatUnavailable, UnknownFormat, UnsuitableAsset
 from engines.export import chosen_format, export, file_stem
+from engines.field_lattice import field_from_grid
 from engines.formats import png, registry
 from engines.formats.registry import Limits, decoder, format_named
 from engines.hosts import HOSTS, host
@@ -30,7 +31,7 @@ ASSETS: list[Asset] = [
     image(1, 8),
     material(8),
     Clip(np.zeros((3, 8, 8, 3), np.uint8), name="Loop"),
-    Field(FLAT, np.zeros((2, 2, 2, 1, 3), np.float32), (0, 0, 0), (1, 1, 1)),
+    field_from_grid(FLAT + 9, np.zeros((2, 2, 2, 1, 3), np.float32), low_m=(0, 0, 0), pitch_m=1.0),
     Sound(np.zeros((10, 1), np.float32)),
     ScenePlan(name="Room"),
     Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.uint32), material=material(4), name="Shard"),

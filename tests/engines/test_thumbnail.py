@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engines.assets import Asset, Clip, Field, Image, Material, Mesh, Placement, ScenePlan, Sound, Splats
 from engines.asymmetric import asymmetric_image, asymmetric_material, asymmetric_mesh, asymmetric_splats
+from engines.field_lattice import field_from_grid
 from engines.kinds import ColourSpace, Kind, MapName
 from engines.material_view import lit_ball, lit_tile, occlusion_of, sampled
 from engines.mesh_view import candidates, splats_picture, three_quarter, visible
@@ -31,9 +32,7 @@ def waves(size: int = 64, tileable: bool = True) -> Material:
 def torus_field() -> Field:
     g = np.mgrid[-1:1:24j, -1:1:24j, -1:1:24j]
     density = 40 * (np.hypot(np.hypot(g[0], g[2]) - 0.6, g[1]) < 0.25)
-    return Field(
-        density.astype(np.float32), np.moveaxis(g, 0, -1)[..., None, :].astype(np.float32), (-1,) * 3, (1,) * 3
-    )
+    return field_from_grid(density, np.moveaxis(g, 0, -1)[..., None, :], low_m=(-1.0,) * 3, pitch_m=2 / 23)
 
 
 ASSETS: dict[Kind, Callable[[], Asset]] = {

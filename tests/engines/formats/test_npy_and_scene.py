@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines.assets import Field, Image, Placement, ScenePlan
+from engines.assets import Image, Placement, ScenePlan
 from engines.conventions import Direction, Host
+from engines.field_lattice import field_from_grid
 from engines.formats import npy, scene
 from engines.hosts import HOSTS, host
 from engines.kinds import ColourSpace
@@ -25,14 +26,23 @@ WAYS: dict[Direction, tuple[int, int, int]] = {
 def test_a_field_is_arrays_and_a_description(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     sh = rng.random((2, 3, 4, 1, 3), np.float32)
-    field = Field(rng.random((2, 3, 4), np.float32), sh, (-1, -2, -3), (1, 2, 3), "smoke")
+    field = field_from_grid(rng.random((2, 3, 4)) + 1, sh, low_m=(-1, -2, -3), pitch_m=0.5, name="smoke")
     files = npy.encode(field, tmp_path, "smoke", host=host("python"), provenance='{"seed": 4}')
-    assert [file.file for file in files] == ["smoke.json", "smoke_density.npy", "smoke_sh.npy"]
+    assert [file.file for file in files] == [
+        "smoke.json", "smoke_bricks.npy", "smoke_density.npy", "smoke_occupied.npy", "smoke_sh.npy"
+    ]  # fmt: skip
     described = json.loads((tmp_path / "smoke.json").read_text("utf-8"))
     assert described["kind"] == "field"
-    assert described["meta"] == {"low_m": [-1, -2, -3], "high_m": [1, 2, 3]}
+    assert described["meta"] == {
+        "cells": 8, "centre_m": [1, 0, -1], "radius_m": 1, "contracted": False, "near_m": 0
+    }  # fmt: skip
     assert described["provenance"] == {"seed": 4}
-    for name, array in (("density", field.density), ("sh", field.sh)):
+    for name, array in (
+        ("bricks", field.bricks),
+        ("occupied", field.occupied),
+        ("density", field.density),
+        ("sh", field.sh),
+    ):
         part = described["parts"][name]
         loaded = np.load(tmp_path / part["file"])
         np.testing.assert_array_equal(loaded, array)
