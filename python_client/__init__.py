@@ -28,7 +28,9 @@ from .errors import (
     WaitTimeout,
 )
 from .events import Cancelled, Event, Failed, Finished, Noted, Preview, Produced, Progress, Queued, Started
+from .growing import GrowingCloud, Growth
 from .jobs import Job
+from .live import LivePicture, LiveSession, live_camera
 from .results import Asset, File, Result
 
 __all__ = [
@@ -43,10 +45,14 @@ __all__ = [
     "Failed",
     "File",
     "Finished",
+    "GrowingCloud",
+    "Growth",
     "HandshakeRefused",
     "Job",
     "JobCancelled",
     "JobFailed",
+    "LivePicture",
+    "LiveSession",
     "Noted",
     "Preview",
     "Produced",
@@ -60,4 +66,5 @@ __all__ = [
     "Unreachable",
     "WaitTimeout",
     "connect",
+    "live_camera",
 ]

@@ -16,7 +16,9 @@ from typing import Any, Callable, Optional, TypeVar, Union
 from . import discovery, messages
 from .connection import CONNECTED, Connection, ConnectionState, Endpoint
 from .errors import ConnectionFailed, ProtocolError, Refused, ScenecastError, WaitTimeout
+from .growing import GrowingCloud, Growth
 from .jobs import Driver, Job
+from .live import LivePicture, LiveSession
 from .protocol import Bookmark, Protocol
 from .replies import Reply
 from .results import Asset
@@ -159,6 +161,8 @@ class Client(Driver):
         preview_media_type: str = "image/jpeg",
         label: str = "",
         fresh: bool = False,
+        growth: Union[Growth, bool, None] = None,
+        on_grown: Optional[Callable[[GrowingCloud], None]] = None,
         **more: Any,
     ) -> Job:
         """Ask for one run of a generator; returns at once, connected or not, and is sent exactly once in effect.
@@ -166,7 +170,8 @@ class Client(Driver):
         Parameters go by name or in `values`. `host` is whose conventions the files are wanted in (a host's name,
         or "neutral" for arrays). An input is a digest, an asset row, a finished job, an `Asset`, or a file or folder
         of photographs to be uploaded first, which blocks. `preview_px=0` asks for no previews. `fresh` runs again
-        what is in the store.
+        what is in the store. `growth` watches a cloud of splats while it grows (`True`, or a `Growth` that bounds it):
+        it is `job.cloud`, and `on_grown` is called whenever more of it has come.
         """
         message: dict[str, Any] = {"generator": generator, "params": {**(values or {}), **more}, "priority": priority}
         if inputs:
@@ -181,8 +186,42 @@ class Client(Driver):
             message["preview"] = {
                 "size_px": preview_px, "per_sec": float(preview_per_sec), "media_type": preview_media_type,
             }  # fmt: skip
+        if growth or on_grown:
+            message["growth"] = (growth if isinstance(growth, Growth) else Growth())._asdict()
         wanted = host if host is not None else "neutral" if self.host == "python" else self.host
-        return self.protocol.submit(message, host=wanted, formats=formats or {})
+        job = self.protocol.submit(message, host=wanted, formats=formats or {})
+        job.on_grown = on_grown
+        return job
+
+    def live(
+        self,
+        generator: str,
+        params: Optional[Mapping[str, Any]] = None,
+        *,
+        inputs: Optional[Mapping[str, Input]] = None,
+        width_px: int = 512,
+        height_px: int = 512,
+        seed: Optional[int] = None,
+        reply: str = "image/raw",
+        alpha: bool = False,
+        bottom_up: bool = False,
+        on_image: Optional[Callable[[LivePicture], None]] = None,
+    ) -> LiveSession:
+        """Open a generator live: push what the artist sees, take the newest picture; returns at once.
+
+        The size is the largest a frame will have. `reply` is "image/raw" (8-bit sRGB rows; four components with
+        `alpha`, the lowest row first with `bottom_up`) or "image/jpeg". Inputs as in `submit`: a file is uploaded
+        first, which blocks.
+        """
+        ask: dict[str, Any] = {
+            "generator": generator, "params": dict(params or {}), "width_px": width_px, "height_px": height_px,
+            "reply": reply, "alpha": alpha, "bottom_up": bottom_up,
+        }  # fmt: skip
+        if inputs:
+            ask["inputs"] = {port: self._digest(source) for port, source in inputs.items()}
+        if seed is not None:
+            ask["seed"] = seed
+        return self.protocol.lives.start(ask, on_image)
 
     def _digest(self, source: Input) -> str:
         if isinstance(source, (messages.AssetRow, messages.WatchedFile, Asset)):
@@ -215,6 +254,10 @@ class Client(Driver):
     def cancel(self, job: Union[Job, str], *, any_owner: bool = False) -> None:
         """Ask the bridge to end a job, by handle or id; `any_owner` when it is knowingly another client's."""
         self.protocol.cancel(job if isinstance(job, Job) else self.protocol.jobs.named(job), any_owner=any_owner)
+
+    def steer(self, job: Union[Job, str], action: str, *, any_owner: bool = False) -> None:
+        """Ask the bridge to `pause`, `resume` or `finish` a job, by handle or id; `job.steered` follows."""
+        self.protocol.steer(job if isinstance(job, Job) else self.protocol.jobs.named(job), action, any_owner=any_owner)
 
     def deliver(self, job: Job) -> list[Reply[Delivery]]:
         """See that the files of all the job's assets are here or on their way; does not wait."""

@@ -57,6 +57,28 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """A newer version of the growing cloud is here in full; the last one is final."""
+
+    version: int
+    count: int
+    final: bool
+
+    def __str__(self) -> str:
+        return f"version {self.version}{', the last' if self.final else ''}: {self.count} splats"
+
+
+@dataclass(frozen=True)
+class Steered:
+    """How the job stands: `paused`, `finishing`, or empty when it goes on."""
+
+    steered: str
+
+    def __str__(self) -> str:
+        return self.steered or "goes on"
+
+
+@dataclass(frozen=True)
 class Noted:
     """A sentence of the generator: what it assumed, ignored or did not know."""
 
@@ -111,4 +133,4 @@ class Cancelled:
         return f"cancelled by {self.by}" if self.by else "cancelled"
 
 
-Event = Union[Queued, Started, Progress, Preview, Noted, Produced, Finished, Failed, Cancelled]
+Event = Union[Queued, Started, Progress, Preview, Grown, Steered, Noted, Produced, Finished, Failed, Cancelled]

@@ -11,6 +11,7 @@ from .errors import JobCancelled, JobFailed, ScenecastError
 from .replies import Reply
 
 if TYPE_CHECKING:
+    from .growing import GrowingCloud
     from .results import Result
     from .transfers import Delivery
 
@@ -26,6 +27,10 @@ class Driver:
 
     def cancel(self, job: Job) -> None:
         """Ask the bridge to end the job."""
+        raise NotImplementedError
+
+    def steer(self, job: Job, action: str) -> None:
+        """Ask the bridge to pause, resume or finish the job."""
         raise NotImplementedError
 
     def deliver(self, job: Job) -> list[Reply[Delivery]]:
@@ -66,6 +71,14 @@ class Job:
         self.names: dict[str, str] = {}
         """The name under which each asset was produced, by digest."""
         self.cancel_wanted = False
+        self.steered = ""
+        """`paused`, or `finishing` when it stops where it is and keeps what it has; empty when it goes its way."""
+        self.cloud: Optional[GrowingCloud] = None
+        """The cloud as it grows, when the submit asked to watch it."""
+        self.on_grown: Optional[Callable[[GrowingCloud], None]] = None
+        """Called while pumping whenever more of the cloud is here: within a version after every piece of it."""
+        self.growth_error: Optional[ScenecastError] = None
+        """Why the newest version could not be taken; the next one makes it good."""
         self.durable: list[messages.JobEvent] = []
         """Every durable event, in order."""
         self._unread: deque[events.Event] = deque()
@@ -119,6 +132,24 @@ class Job:
         """Ask the bridge to end it; it is over when `state` says so."""
         self._driver.cancel(self)
 
+    def pause(self) -> None:
+        """Ask the bridge to let it stand still; `steered` says when it does."""
+        self._driver.steer(self, "pause")
+
+    def resume(self) -> None:
+        """Ask the bridge to let it go on."""
+        self._driver.steer(self, "resume")
+
+    def finish(self) -> None:
+        """Call it good enough: it stops where it is and delivers that."""
+        self._driver.steer(self, "finish")
+
+    def stands(self, message: messages.JobSteered) -> None:
+        """It was paused, resumed or is finishing."""
+        if not self.over and message.steered != self.steered:
+            self.steered = message.steered
+            self.tell(events.Steered(message.steered))
+
     def accepted(self, message: messages.JobAccepted) -> None:
         """The bridge has it in its ledger."""
         self.id, self.seed, self.ahead = message.job_id, message.seed, message.ahead
@@ -127,11 +158,11 @@ class Job:
 
     def end(self, state: str, error: Optional[ScenecastError] = None) -> None:
         """It is over."""
-        self.state, self.error, self.eta_secs = state, error, None
+        self.state, self.error, self.eta_secs, self.steered = state, error, None, ""
 
     def tell(self, event: events.Event) -> None:
         """Keep an event for whoever reads them; a live one replaces its unread elder."""
-        if isinstance(event, (events.Progress, events.Preview)):
+        if isinstance(event, (events.Progress, events.Preview, events.Grown)):
             self._unread = deque(old for old in self._unread if type(old) is not type(event))
         self._unread.append(event)
 

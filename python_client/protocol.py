@@ -17,10 +17,13 @@ from . import folders, messages
 from .decoding import Part
 from .errors import BadMessage, JobCancelled, JobFailed, Refused, ScenecastError, TransferFailed
 from .frames import decode_frame, encode
+from .growing import GrowingCloud
 from .jobs import Driver, Job, JobTable
+from .live import Lives
 from .replies import Reply, Requests
 from .transfers import Delivery, Spool, Transfers
 from .uploads import Source, Upload
+from .watches import Watches
 
 Bookmark = dict[str, Any]
 _NOTHING = memoryview(b"")
@@ -56,7 +59,12 @@ class Protocol:
         self.requests = Requests()
         self.transfers = Transfers()
         self.spool = Spool()
+        self.watches = Watches(self.request, self.new_id, self._stop_transfer)
         self._placed: tuple[Part, memoryview]
+        self.lives = Lives(
+            driver, request=self.request, new_id=self.new_id, say=self._say,
+            connected=lambda: self.welcome is not None,
+        )  # fmt: skip
         self.uploads: dict[str, Upload] = {}
         self.closing = ""
         """Why the bridge said that it will close the connection; empty when it did not."""
@@ -92,6 +100,8 @@ class Protocol:
         self.welcome = None
         self._out.clear()
         self.transfers.drop_all()
+        self.lives.lost()
+        self.watches.lost()
         for upload in self.uploads.values():
             upload.lost()
         for job_id, digests in self._pushed.items():
@@ -107,6 +117,9 @@ class Protocol:
         credit = self.transfers.credit(all_of_it=not self.transfers.active)
         if credit:
             return encode({"type": "asset.credit", "size_bytes": credit})
+        live = self.lives.next_frame(local=self._local)
+        if live is not None:
+            return live
         for upload in self.uploads.values():
             if upload.sending:
                 chunk = upload.next_chunk(self.limits.chunk_bytes)
@@ -115,7 +128,9 @@ class Protocol:
         return None
 
     def work(self) -> bool:
-        """One small step of work that waits for nobody (hashing uploads); False when there is none."""
+        """One small step of work that waits for nobody (hashing, reading); False when there is none."""
+        if self.watches.work():
+            return True
         for upload in self.uploads.values():
             if not upload.digest and not upload.done:
                 if upload.hash_step():
@@ -144,6 +159,7 @@ class Protocol:
             )
         job = Job(self._driver, request_id=request_id, generator=whole["generator"], label=whole.get("label", ""))
         job.params, job.host, job.formats = dict(whole.get("params", {})), host, dict(formats)
+        job.cloud = GrowingCloud() if whole.get("growth") else None
         self._submitted[request_id] = job
         self.request(whole, Reply(), frame)
         return job
@@ -183,6 +199,17 @@ class Protocol:
         elif self.welcome is None and self.requests.answered(job.request_id) is not None:
             self._submitted.pop(job.request_id, None)
             job.end("cancelled", JobCancelled("cancelled before the bridge was told of it"))
+
+    def steer(self, job: Job, action: str, *, any_owner: bool = False) -> None:
+        """Ask for a job to be paused, resumed or finished. Raises `ScenecastError` when it cannot be asked now."""
+        if job.over or not job.id or self.welcome is None:
+            why = f"it is {job.state}" if job.over else "the bridge has not answered yet"
+            raise ScenecastError(f"the job cannot be asked to {action}: {why}")
+        self._say({"type": "job.steer", "job_id": job.id, "action": action, "any_owner": any_owner})
+
+    def _stop_transfer(self, transfer: str) -> None:
+        if self.welcome is not None:
+            self._say({"type": "asset.stop", "transfer": transfer})
 
     def upload(self, source: Source, *, name: str = "", media_type: str = "") -> Upload:
         """Offer a file as an input; a folder of photographs is packed into the spool first, which blocks."""
@@ -251,6 +278,8 @@ class Protocol:
             self._chunk(message, payload)
         elif isinstance(message, messages.JobPreview):
             self.jobs.named(message.job_id).previewed(message, bytes(payload))
+        elif isinstance(message, messages.LiveImage):
+            self.lives.shown(message, payload)
         else:
             hear = _HEAR[type(message)]
             hear(self, message)
@@ -289,6 +318,8 @@ class Protocol:
         job = self._submitted.pop(message.request_id, None)
         if job is not None:
             self.jobs.claim(job, message)
+            if job.over:
+                self.watches.over(job)
             if job.cancel_wanted and not job.over:
                 self.cancel(job)
         self._answer(message.request_id, message)
@@ -301,6 +332,8 @@ class Protocol:
         self.cursor = message.seq
         job = self.jobs.named(message.job_id)
         job.happened(message)
+        if job.over:
+            self.watches.over(job)
         if isinstance(message, messages.JobProduced) and job.host and message.asset.digest not in job.deliveries:
             job.deliveries[message.asset.digest] = Reply()
             self._pushed.setdefault(job.id, set()).add(message.asset.digest)
@@ -355,6 +388,8 @@ class Protocol:
 
     def _chunk(self, message: messages.AssetChunk, payload: memoryview) -> None:
         self.transfers.owe(len(payload))
+        if self.watches.chunk(message, payload):
+            return
         delivery = self.transfers.active.get(message.transfer)
         if delivery is None:  # stopped a moment ago; the credit is given back all the same
             return
@@ -404,7 +439,7 @@ class Protocol:
         elif name in self._pushed and not self.jobs.named(name).cancel_wanted:
             for digest in self._pushed.pop(name):
                 self.jobs.named(name).deliveries[digest].fail(error)
-        else:
+        elif not self.lives.refused(name, error):
             self.refusals.append(error)
 
     def _closed(self, message: messages.Closing) -> None:
@@ -445,7 +480,7 @@ class Protocol:
         unanswered = [ask for ask in self.requests.messages() if ask["type"] == "job.submit"]
         kept = [
             {"job_id": job.id, "generator": job.generator, "label": job.label, "host": job.host,
-             "formats": job.formats, "state": job.state, "params": job.params}
+             "formats": job.formats, "state": job.state, "params": job.params, "grows": job.cloud is not None}
             for job in self.jobs.unfinished()
         ]  # fmt: skip
         return {"version": 1, "session": self.session, "cursor": self.cursor, "submits": unanswered, "jobs": kept}
@@ -458,11 +493,13 @@ class Protocol:
             job = self.jobs.named(row["job_id"])
             job.generator, job.label, job.host = row["generator"], row["label"], row["host"]
             job.formats, job.state, job.params = row["formats"], row["state"], row["params"]
+            job.cloud = GrowingCloud() if row.get("grows") else None
         for ask in bookmark["submits"]:
             job = Job(self._driver, request_id=ask["request_id"], generator=ask["generator"])
             deliver = ask.get("deliver") or {}
             job.host, job.formats = deliver.get("host", ""), deliver.get("formats", {})
             job.label, job.params = ask.get("label", ""), ask.get("params", {})
+            job.cloud = GrowingCloud() if ask.get("growth") else None
             self._submitted[job.request_id] = job
             self.requests.add(job.request_id, ask, Reply())
 
@@ -483,4 +520,10 @@ _HEAR: Mapping[type[Part], Callable[[Protocol, Any], None]] = {
     messages.Pong: Protocol._ponged,
     messages.RefusedMessage: Protocol._refused,
     messages.Closing: Protocol._closed,
+    messages.LiveOpened: lambda self, message: self._answer(message.request_id, message),
+    messages.LiveState: lambda self, message: self.lives.told(message),
+    messages.LiveClosed: lambda self, message: self.lives.ended(message),
+    messages.JobSteered: lambda self, message: self.jobs.named(message.job_id).stands(message),
+    messages.JobGrown: lambda self, message: self.watches.told(self.jobs.named(message.job_id), message),
+    messages.GrowthFiles: lambda self, message: self._answer(message.request_id, message),
 }

@@ -25,6 +25,7 @@ from typing import Any, Callable, Optional, Union
 
 from . import messages, websocket
 from .frames import encode, split
+from .testing_growth import FakeGrowth, Grows
 
 CHUNK_BYTES = 256 << 10
 CREDIT_BYTES = 2 << 20
@@ -52,7 +53,7 @@ class Hold:
     """A step: stay running until `FakeBridge.release` or a cancel."""
 
 
-Step = Union[Made, Says, Hold]
+Step = Union[Made, Says, Hold, Grows]
 Script = Callable[[Mapping[str, Any]], Iterable[Step]]
 
 GENERATOR: dict[str, Any] = {
@@ -77,6 +78,8 @@ class _Job:
         self.id, self.session, self.message, self.steps = job_id, session, message, steps
         self.state = "running"
         self.assets: list[dict[str, Any]] = []
+        self.growth = FakeGrowth()
+        self.steered = ""
 
 
 class FakeBridge:
@@ -180,6 +183,10 @@ class FakeBridge:
                 return
             if isinstance(step, Made):
                 self._made(job, step)
+            elif isinstance(step, Grows):
+                job.growth.grow(step)
+                if job.message.get("growth"):
+                    self.say(job.session, job.growth.told(job.id))
             elif step.type in ("job.progress", "job.preview"):
                 self.say(job.session, {"type": step.type, "job_id": job.id, **step.fields}, step.payload)
             else:
@@ -231,6 +238,26 @@ class FakeBridge:
         self.say(session, {"type": "refused", "code": "request.job", "message": "the job is over",
                            "request_id": message["job_id"]})  # fmt: skip
 
+    def steer(self, session: str, message: dict[str, Any]) -> None:
+        """Say that a running job is paused, goes on or finishes; its script goes on only by `release`."""
+        with self.lock:
+            for job in self.jobs.values():
+                if job.id == message["job_id"] and job.state == "running":
+                    job.steered = {"pause": "paused", "resume": "", "finish": "finishing"}[message["action"]]
+                    self.say(session, {"type": "job.steered", "job_id": job.id, "steered": job.steered})
+                    return
+        self.say(session, {"type": "refused", "code": "request.job", "message": "the job is over",
+                           "request_id": message["job_id"]})  # fmt: skip
+
+    def stand(self, line: _Line) -> None:
+        """Tell a client that is back how its unfinished jobs stand."""
+        for job in self.jobs.values():
+            if job.session == line.session and job.state == "running":
+                if job.steered:
+                    line.say({"type": "job.steered", "job_id": job.id, "steered": job.steered})
+                if job.growth.version and job.message.get("growth"):
+                    line.say(job.growth.told(job.id))
+
     def page(self, session: str, message: dict[str, Any]) -> None:
         """The history."""
         rows = [
@@ -260,6 +287,7 @@ class FakeBridge:
                 "resumed": resumed, "shares_disk": line.shares_disk, "seq": len(log), "limits": {"credit_bytes": 1},
                 "generators": self._generators, "hosts": [{"name": "unreal", "title": "Unreal", "formats": {}}],
             })  # fmt: skip
+            self.stand(line)
             for event in log[cursor:]:
                 line.say(event)
                 if event["type"] == "job.produced":
@@ -308,7 +336,7 @@ class _Line:
             header = websocket.frame(websocket.BINARY, encode(message))
         self.send(header)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: websocket.Bytes) -> None:
         """Send raw bytes in the pieces that were asked for."""
         with self._sending:
             if self._limit and self._sent + len(data) > self._limit:
@@ -416,6 +444,10 @@ class _Line:
             self._bridge.submit(self.session, message)
         elif kind == "job.cancel":
             self._bridge.cancel(self.session, message)
+        elif kind == "job.steer":
+            self._bridge.steer(self.session, message)
+        elif kind == "growth.get":
+            self._grow(message)
         elif kind == "job.list":
             self._bridge.page(self.session, message)
         elif kind == "job.rate":
@@ -433,6 +465,21 @@ class _Line:
         elif kind == "catalog.get":
             rows = self._bridge._generators
             self.say({"type": "catalog", "generators": rows, "request_id": message["request_id"]})
+
+    def _grow(self, message: dict[str, Any]) -> None:
+        with self._bridge.lock:
+            job = next((job for job in self._bridge.jobs.values() if job.id == message["job_id"]), None)
+            if job is None:
+                self.say({"type": "refused", "code": "request.job", "message": "no such job",
+                          "request_id": message["request_id"]})  # fmt: skip
+                return
+            head, data = job.growth.answer(message)
+            path = self._bridge.path_of(f"{head['version']}.growth", data) if data and self.shares_disk else None
+            transfer = "" if path or not data else f"g-{os.urandom(4).hex()}"
+            self.say({**head, "path": path, "transfer": transfer})
+            for offset in range(0, len(data) if transfer else 0, CHUNK_BYTES):
+                chunk = {"type": "asset.chunk", "transfer": transfer, "file": 0, "offset": offset}
+                self._chunks.append((chunk, data[offset : offset + CHUNK_BYTES]))
 
     def _fetch(self, message: dict[str, Any]) -> None:
         if message["digest"] in self._bridge.files:
