@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from ..core.captured import CapturedFile, CaptureError
+from .around import Around
 from .camera import camera_pictures
 from .images import image_file
-from .objects import collection_glb, object_glb
+from .objects import SOLID, collection_glb, object_glb
 from .viewport import viewport_picture, viewport_pixels, why_no_viewport
 
 __all__ = [
+    "SOLID",
+    "Around",
     "CaptureError",
     "CapturedFile",
     "camera_pictures",

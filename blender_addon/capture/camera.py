@@ -17,6 +17,7 @@ from ..core.captured import CapturedFile, CaptureError
 from ..core.exr import read_channels
 from ..core.png import png_bytes
 from ..core.view_pictures import depth_picture, normal_picture
+from .borrowed import as_png, borrowed
 
 ROLES = ("colour", "depth", "normal")
 
@@ -65,20 +66,11 @@ def camera_pictures(
 
 @contextmanager
 def _set_for_capture(camera: Any, size_px: int, samples: int) -> Iterator[Any]:
-    """The scene under other render settings, all of which come back.
-
-    A copy of the scene would be simpler, but Blender 4.2 then counts a user too many on every object of it.
-    """
+    """The scene under other render settings, all of which come back."""
     scene, layer = bpy.context.scene, bpy.context.view_layer
-    render, kept = scene.render, []
-
-    def change(thing: Any, attribute: str, value: Any) -> None:
-        kept.append((thing, attribute, getattr(thing, attribute)))
-        setattr(thing, attribute, value)
-
-    output = _kept_output(render.image_settings)
+    render = scene.render
     scale = size_px / max(render.resolution_x, render.resolution_y)
-    try:
+    with borrowed(render) as change:
         change(scene, "camera", camera)
         change(render, "engine", "CYCLES")
         change(scene.cycles, "samples", samples)
@@ -93,17 +85,6 @@ def _set_for_capture(camera: Any, size_px: int, samples: int) -> Iterator[Any]:
         for side in ("resolution_x", "resolution_y"):
             change(render, side, max(16, round(getattr(render, side) * scale)))
         yield scene
-    finally:
-        for name, value in output:
-            setattr(render.image_settings, name, value)
-        for thing, attribute, value in reversed(kept):
-            setattr(thing, attribute, value)
-
-
-def _kept_output(settings: Any) -> list[tuple[str, Any]]:
-    """How pictures are written, in the order in which it can be set again: each choice depends on those before."""
-    names = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave")
-    return [(name, getattr(settings, name)) for name in names if hasattr(settings, name)]
 
 
 def _rendered(scene: Any, folder: Path) -> dict[str, Any]:
@@ -124,10 +105,7 @@ def _rendered(scene: Any, folder: Path) -> dict[str, Any]:
 
 def _save_shown(scene: Any, path: Path) -> None:
     """The render as the artist sees it, under the scene's view transform."""
-    settings = scene.render.image_settings
-    if hasattr(settings, "media_type"):
-        settings.media_type = "IMAGE"
-    settings.file_format, settings.color_mode, settings.color_depth = "PNG", "RGB", "8"
+    as_png(scene.render.image_settings, "RGB")
     bpy.data.images["Render Result"].save_render(str(path), scene=scene)
 
 

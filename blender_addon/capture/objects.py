@@ -14,7 +14,8 @@ import mathutils
 from ..core.captured import CapturedFile, CaptureError
 from ..placement.transaction import object_mode
 
-_SOLID = ("MESH", "CURVE", "SURFACE", "FONT", "META")
+SOLID = ("MESH", "CURVE", "SURFACE", "FONT", "META")
+"""Types of object that have a surface."""
 
 
 def object_glb(folder: str | Path, object_name: str = "") -> CapturedFile:
@@ -27,7 +28,7 @@ def object_glb(folder: str | Path, object_name: str = "") -> CapturedFile:
         raise CaptureError(
             f"There is no object {object_name!r}" if object_name else "No object is active", "Select one"
         )
-    if item.type not in _SOLID:
+    if item.type not in SOLID:
         raise CaptureError(f"{item.name} ({item.type.lower()}) has no surface", "Select a mesh, a curve or a text")
     with object_mode(), _at_origin(item):
         return _exported(Path(folder), [item], item.name)
@@ -38,7 +39,7 @@ def collection_glb(folder: str | Path, collection_name: str) -> CapturedFile:
     collection = bpy.data.collections.get(collection_name)
     if collection is None:
         raise CaptureError(f"There is no collection {collection_name!r}", "Pick another one")
-    items = [item for item in collection.all_objects if item.type in _SOLID]
+    items = [item for item in collection.all_objects if item.type in SOLID]
     if not items:
         raise CaptureError(f"The collection {collection_name} holds nothing with a surface", "Pick another one")
     with object_mode():

@@ -7,14 +7,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or find_spec("..scenecast_client", __package__) is None:
-    from python_client import Client, ConnectionState, Job, ScenecastError
+    from python_client import Client, ConnectionState, Job, ScenecastError, folders
     from python_client.events import Preview
     from python_client.messages import AssetRow, Generator, Port, WatchedFile
     from python_client.replies import Reply
     from python_client.transfers import Delivery
     from python_client.uploads import Upload
 else:
-    from ..scenecast_client import Client, ConnectionState, Job, ScenecastError
+    from ..scenecast_client import Client, ConnectionState, Job, ScenecastError, folders
     from ..scenecast_client.events import Preview
     from ..scenecast_client.messages import AssetRow, Generator, Port, WatchedFile
     from ..scenecast_client.replies import Reply
@@ -34,4 +34,5 @@ __all__ = [
     "ScenecastError",
     "Upload",
     "WatchedFile",
+    "folders",
 ]

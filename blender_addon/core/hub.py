@@ -23,14 +23,14 @@ from .client_core import (
     Job,
     Preview,
     ScenecastError,
-    Upload,
     WatchedFile,
 )
 from .controls import SEED_MAX
 from .delivered import Delivered
 from .history import History
-from .landing import discard, sweep
-from .runs import Made, Order, Run
+from .landing import sweep
+from .runs import Made, Order, Run, Source
+from .sending import Sending
 from .slots import Slot
 from .targets import Target
 
@@ -66,7 +66,7 @@ class Hub:
         self._clock = clock
         self._make_client = make_client
         self._jobs: dict[str, Job] = {}
-        self._uploads: dict[str, dict[str, Upload]] = {}
+        self._sendings: dict[str, Sending] = {}
         self._arrivals = Arrivals(slot.received)
         self._saved_at = 0.0
         self._saved: Any = None
@@ -91,16 +91,41 @@ class Hub:
 
     # ------------------------------------------------------------------------------- the artist
 
-    def submit(self, order: Order) -> Run:
-        """Ask for something; inputs that the bridge does not have are sent first. Returns at once."""
+    def submit(self, order: Order, *, later: bool = False) -> Run:
+        """Ask for something; inputs that the bridge does not have are sent first. Returns at once.
+
+        `later` only lists it, as `capturing`, until `captured` says that its inputs are there.
+        """
         run = Run(order, created=self._clock(), seed=order.seed)
         self.runs.insert(0, run)
         self._trim()
         self.history.asked(order)
-        self._begin(run)
+        if later:
+            run.state = "capturing"
+        else:
+            self._begin(run)
         self.changes += 1
         self.save()
         return run
+
+    def capturing(self, key: str, fraction: float, stage: str) -> None:
+        """How far the taking of a run's inputs out of the scene has come."""
+        run = self.run(key)
+        run.fraction, run.stage = fraction, stage
+        self.changes += 1
+
+    def captured(self, key: str, inputs: dict[str, Source]) -> None:
+        """The inputs are there: send them, then ask."""
+        run = self.run(key)
+        run.order = replace(run.order, inputs={**run.order.inputs, **inputs})
+        run.fraction, run.stage = 0.0, ""
+        self._begin(run)
+        self.changes += 1
+
+    def not_captured(self, key: str, message: str, remedy: str) -> None:
+        """The inputs cannot be had."""
+        self.run(key).fail(message, remedy)
+        self.changes += 1
 
     def again(self, key: str, *, new_seed: bool = False) -> Run:
         """Ask for the same once more, with the seed it had or with another."""
@@ -114,9 +139,8 @@ class Hub:
         if run.over:
             return
         run.cancelling = True
-        for upload in self._uploads.pop(key, {}).values():
-            if not upload.done:
-                upload.fail(ScenecastError("cancelled"))
+        if key in self._sendings:
+            self._sendings.pop(key).stop("cancelled")
         job = self._jobs.get(key)
         if run.state == "receiving" or job is None:
             self._arrivals.stop(key)
@@ -200,14 +224,14 @@ class Hub:
         self.changes += self._arrivals.step(end, self._not_arrived)
         for run in self.runs:
             if not run.over:
-                self._follow(run)
+                self._follow(run, end)
         shown = (self.client.state.status, self.client.state.cause, len(self.client.generators), len(self.watched))
         if shown != self._shown:
             self._shown = shown
             self.changes += 1
         if self._clock() - self._saved_at >= SAVE_SECS:
             self.save()
-        return more or self._arrivals.busy
+        return more or self._arrivals.busy or any(sending.packing for sending in self._sendings.values())
 
     def next_placement(self, file: str, *, only_wanted: bool = False) -> Placement | None:
         """Take the next result that belongs into the open file, in the order of arrival.
@@ -257,9 +281,8 @@ class Hub:
     def close(self) -> None:
         """End the conversation. Running jobs go on in the bridge, and the next Blender picks them up."""
         self.save()
-        for upload in [upload for several in self._uploads.values() for upload in several.values()]:
-            if not upload.done:
-                upload.fail(ScenecastError("Blender was closed"))
+        for sending in self._sendings.values():
+            sending.stop("Blender was closed")
         self.client.close()
         self._slot.release()
 
@@ -267,18 +290,13 @@ class Hub:
 
     def _begin(self, run: Run) -> None:
         """Send the inputs that the bridge does not have, or else the request."""
-        uploads: dict[str, Upload] = {}
-        for port, source in run.order.inputs.items():
-            if not source.digest:
-                try:
-                    uploads[port] = self.client.start_upload(
-                        source.path or source.data, name=source.title, media_type=source.media_type
-                    )
-                except ScenecastError as error:
-                    run.fail(error.message, error.remedy or "Pick the input again.")
-                    return
-        if uploads:
-            run.state, self._uploads[run.key] = "sending", uploads
+        try:
+            sending = Sending(self.client, run, self._slot.inputs)
+        except ScenecastError as error:
+            run.fail(error.message, error.remedy or "Pick the input again.")
+            return
+        if sending.needed:
+            run.state, self._sendings[run.key] = "sending", sending
         else:
             self._send(run)
 
@@ -300,37 +318,29 @@ class Hub:
             return
         run.state, run.request_id, self._jobs[run.key] = "submitting", job.request_id, job
 
-    def _follow(self, run: Run) -> None:
+    def _follow(self, run: Run, end: float) -> None:
         before = (run.state, run.fraction, run.stage, run.eta_secs, run.ahead, len(run.notes), len(run.assets))
         if run.state == "sending":
-            self._follow_uploads(run)
+            self._follow_sending(run, end)
         job = self._jobs.get(run.key)
-        if job is not None and run.state not in ("receiving", *("done", "failed", "cancelled")):
+        if job is not None and run.state != "receiving" and not run.over:
             self._copy(run, job)
         if run.state == "receiving":
             self._receive(run)
         if before != (run.state, run.fraction, run.stage, run.eta_secs, run.ahead, len(run.notes), len(run.assets)):
             self.changes += 1
 
-    def _follow_uploads(self, run: Run) -> None:
-        uploads = self._uploads.get(run.key, {})
-        size = sum(upload.size_bytes for upload in uploads.values())
-        run.fraction = sum(upload.sent_bytes for upload in uploads.values()) / max(1, size)
-        for upload in uploads.values():
-            if upload.done and upload.error is not None:
-                run.fail(f"The input could not be sent: {upload.error.message}", upload.error.remedy)
-                del self._uploads[run.key]
-                return
-        if all(upload.done for upload in uploads.values()):
-            for port, upload in uploads.items():
-                row = upload.value
-                discard(run.order.inputs[port].path, self._slot.inputs)
-                run.order.inputs[port] = replace(
-                    run.order.inputs[port], digest=row.digest, kind=row.kind, data=b"", path=""
-                )
-            self._uploads.pop(run.key, None)
-            run.fraction = 0.0
+    def _follow_sending(self, run: Run, end: float) -> None:
+        sending = self._sendings.get(run.key)
+        if sending is None:
+            return
+        if sending.step(end):
+            del self._sendings[run.key]
+            run.fraction, run.stage = 0.0, ""
             self._send(run)
+        elif sending.error is not None:
+            run.fail(sending.error.message, sending.error.remedy)
+            self._sendings.pop(run.key).stop("another input could not be sent")
 
     def _copy(self, run: Run, job: Job) -> None:
         """What the job says now."""
@@ -413,7 +423,7 @@ class Hub:
                 print(f"Scenecast: an earlier request could not be read: {error!r}")
                 continue
             gone = [one for one in run.order.inputs.values() if not one.digest and not one.path]
-            if run.state == "sending" and gone:
+            if run.state == "capturing" or (run.state == "sending" and gone):
                 run.fail("Blender was closed before the input had been sent", "Ask for it again.")
             self.runs.append(run)
 
@@ -421,7 +431,7 @@ class Hub:
         """Bind what was asked for in an earlier conversation to the jobs of this one."""
         jobs = client.open_jobs
         for run in self.runs:
-            if run.over or run.state in ("sending", "receiving"):
+            if run.over or run.state in ("capturing", "sending", "receiving"):
                 continue
             found = [job for job in jobs if (run.job_id and job.id == run.job_id)
                      or (run.request_id and job.request_id == run.request_id)]  # fmt: skip

@@ -246,8 +246,11 @@ def _done(run: Run, title: str, kind: str, waits_for: str) -> JobRow:
 def _going_on(run: Run, connected: bool) -> tuple[str, float | None]:
     if run.cancelling:
         return "Cancelling …", None
+    if run.state == "capturing":
+        return _capital(run.stage) or "Looking at the scene", run.fraction
     if run.state == "sending":
-        return ("Sending the input" if connected else "Waiting for the bridge"), run.fraction
+        sending = _capital(run.stage) or "Sending the input"
+        return (sending if connected or run.stage.startswith("packing") else "Waiting for the bridge"), run.fraction
     if not connected:
         return "Waiting for the bridge", run.fraction if run.fraction else None
     if run.state == "submitting":

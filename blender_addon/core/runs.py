@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from .targets import Target
 
-RunState = Literal["sending", "submitting", "queued", "running", "receiving", "done", "failed", "cancelled"]
+RunState = Literal[
+    "capturing", "sending", "submitting", "queued", "running", "receiving", "done", "failed", "cancelled"
+]
 OVER: tuple[RunState, ...] = ("done", "failed", "cancelled")
 
 

@@ -63,6 +63,15 @@ def _dress(materials: list[Any], delivered: Delivered) -> None:
             if node.type == "TEX_IMAGE" and node.image is not None and provenance.read(node.image) is None:
                 node.image.name = f"{delivered.name} {_role(node)}"
                 provenance.write(node.image, delivered, _role(node).replace(" ", "_"))
+        show_colour(material)
+
+
+def show_colour(material: Any) -> None:
+    """Make the texture of its colour the active node: a viewport in Solid mode shows that one."""
+    nodes = material.node_tree.nodes
+    shown = next((node for node in nodes if node.type == "TEX_IMAGE" and _role(node) == "base color"), None)
+    if shown is not None:
+        nodes.active = shown
 
 
 def _role(node: Any) -> str:

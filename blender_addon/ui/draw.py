@@ -173,6 +173,10 @@ def _input(layout: Any, row: Any, port: Any) -> None:
         box.prop_search(row, "image_name", bpy.data, "images", text="")
     elif row.source == "file":
         box.prop(row, "path", text="")
+    elif row.source == "folder":
+        box.prop(row, "folder", text="")
+    elif row.source == "around":
+        _around(box, row)
     elif row.source in ("result", "watched"):
         picker = box.operator_menu_enum("scenecast.pick_result" if row.source == "result" else "scenecast.pick_watched",
                                         "digest", text=row.title or "Choose …")  # fmt: skip
@@ -184,6 +188,17 @@ def _input(layout: Any, row: Any, port: Any) -> None:
     elif not inputs.title_of(row):
         reason = "The scene has no camera" if row.source.startswith("camera_") else why_no_viewport()
         box.label(text=sentence(reason), icon="INFO")
+
+
+def _around(box: Any, row: Any) -> None:
+    line = box.row()
+    line.active = False
+    line.label(text=inputs.title_of(row) or "Select an object", icon="OBJECT_DATA")
+    column = box.column(align=True)
+    column.use_property_split, column.use_property_decorate = True, False
+    column.prop(row, "views")
+    column.prop(row, "size_px")
+    column.prop(row, "look")
 
 
 def _controls(layout: Any, one: session.Session, panel: Any) -> None:

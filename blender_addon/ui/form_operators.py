@@ -10,6 +10,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from ..core.captured import CaptureError
 from ..core.panel_model import generator_rows
+from ..core.runs import Source
 from ..core.targets import Target
 from . import inputs, rows, session
 
@@ -31,11 +32,15 @@ class SCENECAST_OT_generate(bpy.types.Operator):
             self.report({"ERROR"}, "; ".join(hindrances))
             return {"CANCELLED"}
         try:
-            sources = inputs.gather()
+            sources, views = inputs.gather(), inputs.to_take()
         except CaptureError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        one.hub.submit(one.form.order(sources, _target(one), one.file))
+        for port, around in views.items():
+            sources[port] = Source(f"{around.name} from all around", kind="capture", path=str(around.folder))
+        run = one.hub.submit(one.form.order(sources, _target(one), one.file), later=bool(views))
+        if views:
+            one.taking[run.key] = views
         return {"FINISHED"}
 
 

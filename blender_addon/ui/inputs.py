@@ -10,6 +10,8 @@ from typing import Any
 import bpy
 
 from ..capture import (
+    SOLID,
+    Around,
     CapturedFile,
     CaptureError,
     camera_pictures,
@@ -39,14 +41,38 @@ def title_of(row: Any) -> str:
         return "" if why_no_viewport() else "Viewport"
     if row.source in ("result", "watched"):
         return str(row.title) if row.digest else ""
+    if row.source == "around":
+        names = selected()
+        return "" if not names else names[0] if len(names) == 1 else f"{len(names)} objects"
     named = {"object": row.object_name, "collection": row.collection_name, "image": row.image_name,
-             "file": os.path.basename(row.path)}  # fmt: skip
+             "file": os.path.basename(row.path), "folder": os.path.basename(row.folder.rstrip("/\\"))}  # fmt: skip
     return str(named.get(row.source, ""))
 
 
+def selected() -> list[str]:
+    """What is selected and can be looked at, the active object first."""
+    layer = bpy.context.view_layer
+    names = [item.name for item in layer.objects if item.select_get() and item.type in SOLID and item.visible_get()]
+    active = layer.objects.active
+    return sorted(names, key=lambda name: active is None or name != active.name)
+
+
 def gather() -> dict[str, Source]:
-    """Take everything that was picked out of the scene. Raises `CaptureError`, then nothing is to be sent."""
-    return {row.name: _source(row) for row in rows.state().inputs if title_of(row)}
+    """Take everything that was picked out of the scene. Raises `CaptureError`, then nothing is to be sent.
+
+    What takes many renders is not among it; see `to_take`.
+    """
+    return {row.name: _source(row) for row in rows.state().inputs if title_of(row) and row.source != "around"}
+
+
+def to_take() -> dict[str, Around]:
+    """By port, what will be taken out of the scene picture by picture. Raises `CaptureError`."""
+    found = {}
+    for row in rows.state().inputs:
+        if row.source == "around" and title_of(row):
+            folder = session.current().slot.inputs / uuid.uuid4().hex[:12] / "views"
+            found[row.name] = Around(folder, selected(), count=row.views, size_px=row.size_px, look=row.look)
+    return found
 
 
 def _source(row: Any) -> Source:
@@ -57,6 +83,11 @@ def _source(row: Any) -> Source:
         if not os.path.isfile(path):
             raise CaptureError(f"There is no file {path}", "Pick another one")
         return Source(os.path.basename(path), path=path)
+    if row.source == "folder":
+        path = bpy.path.abspath(row.folder)
+        if not os.path.isdir(path):
+            raise CaptureError(f"There is no folder {path}", "Pick another one")
+        return Source(os.path.basename(path.rstrip("/\\")), kind="capture", path=path)
     folder = session.current().slot.inputs / uuid.uuid4().hex[:12]
     file = _captured(row, folder)
     return Source(file.name or title_of(row), kind=file.kind, path=file.path, media_type=file.media_type)

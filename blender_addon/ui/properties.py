@@ -15,6 +15,7 @@ from bpy.props import (
     CollectionProperty,
     EnumProperty,
     FloatVectorProperty,
+    IntProperty,
     PointerProperty,
     StringProperty,
 )
@@ -163,6 +164,23 @@ class ScenecastInput(bpy.types.PropertyGroup):
     image_name: StringProperty(name="Image", description="The image to send")  # type: ignore[valid-type]
     path: StringProperty(  # type: ignore[valid-type]
         name="File", description="A file on this disk to send", subtype="FILE_PATH"
+    )
+    folder: StringProperty(  # type: ignore[valid-type]
+        name="Folder", description="A folder of overlapping photographs on this disk", subtype="DIR_PATH"
+    )
+    views: IntProperty(  # type: ignore[valid-type]
+        name="Views", description="Pictures taken from all around", default=40, min=8, max=400, soft_max=120
+    )
+    size_px: IntProperty(  # type: ignore[valid-type]
+        name="Size (px)", description="Width and height of each picture", default=480, min=64, max=4096, soft_max=1024
+    )
+    look: EnumProperty(  # type: ignore[valid-type]
+        name="Look",
+        description="How the pictures are made; Blender is held while each is made, and free in between",
+        items=[
+            ("scene", "As it renders", "The scene's own render engine and lights, with few samples"),
+            ("quick", "Quick", "Colours and textures in even light; a fraction of a second each"),
+        ],
     )
     digest: StringProperty()  # type: ignore[valid-type]
     title: StringProperty()  # type: ignore[valid-type]

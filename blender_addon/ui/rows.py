@@ -27,12 +27,19 @@ _SOURCES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("camera_normal", "Camera normals", "Which way surfaces face, seen from the scene's camera"),
         ("viewport", "Viewport", "The largest 3D viewport as it looks now"),
     ),
+    "capture": (
+        ("folder", "Folder of photographs", "A folder on this disk, with or without camera poses"),
+        ("file", "Video or zip", "A video, or a zip of photographs, on this disk"),
+        ("around", "This scene", "Renders of this scene from all around what is selected, with their exact poses"),
+    ),
 }
 _EVERYWHERE = (
     ("result", "Earlier result", "Something made before"),
     ("watched", "Watched file", "A file in one of the bridge's watched folders"),
     ("file", "File", "A file on this disk"),
 )
+_KEPT_OF_INPUT = ("picked", "digest", "title", "path", "folder", "views", "size_px", "look")
+"""What a generator's input takes over from an input of the same name of the generator before."""
 _kept: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
 
 
@@ -47,13 +54,14 @@ def show(form: Form) -> None:
     panel.controls.clear()
     for control in form.controls:
         _fill(panel.controls.add(), control, form.values[control.name])
-    earlier = {row.name: (row.picked, row.digest, row.title) for row in panel.inputs}
+    earlier = {row.name: {name: getattr(row, name) for name in _KEPT_OF_INPUT} for row in panel.inputs}
     panel.inputs.clear()
     for port in form.row.takes if form.row is not None else ():
         row = panel.inputs.add()
         row.name = port.name
-        if port.name in earlier and earlier[port.name][0] in [item[0] for item in sources(row)]:
-            row.picked, row.digest, row.title = earlier[port.name]
+        if port.name in earlier and earlier[port.name]["picked"] in [item[0] for item in sources(row)]:
+            for name, value in earlier[port.name].items():
+                setattr(row, name, value)
     panel.generator = form.generator
 
 
@@ -77,7 +85,8 @@ def sources(row: Any) -> list[tuple[str, str, str]]:
     port = next((port for port in generator.takes if port.name == row.name), None) if generator else None
     kinds = tuple(port.kinds) if port is not None else ()
     if kinds not in _kept:
-        _kept[kinds] = [item for kind in kinds for item in _SOURCES.get(kind, ())] + list(_EVERYWHERE)
+        own = [item for kind in kinds for item in _SOURCES.get(kind, ())]
+        _kept[kinds] = own + [item for item in _EVERYWHERE if item[0] not in [name for name, _, _ in own]]
     return _kept[kinds]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import bpy
 
+from ..capture import Around
 from ..core.client_core import Client
 from ..core.form import Form
 from ..core.history import History
@@ -33,6 +34,8 @@ class Session:
         self.presets = Presets(folder / "presets")
         self.form = Form(folder / "form.json")
         self.hub = Hub(self.slot, make_client, self.history)
+        self.taking: dict[str, dict[str, Around]] = {}
+        """By run and port, what is being taken out of the scene picture by picture."""
         self._file = ""
         self.loading = False
         """True while Blender opens another file."""

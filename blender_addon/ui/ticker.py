@@ -15,7 +15,7 @@ import bpy
 from ..core.panel_model import placed_line
 from ..core.targets import PlacementError
 from ..placement import draw_next_preview, place
-from . import rows, session, thumbnails
+from . import rows, session, taking, thumbnails
 
 IDLE_SECS, BUSY_SECS, AFTER_DEFECT_SECS = 0.1, 0.02, 1.0
 REDRAW_SECS = 0.1
@@ -80,6 +80,8 @@ def pump(budget_secs: float | None = None) -> bool:
     _redraw()
     if one.loading or _artist_is_busy():
         return more
+    if taking.step(one):
+        return more  # Blender has its turn between two renders
     return _place_next(one) or (not more and draw_next_preview()) or more
 
 

@@ -17,6 +17,8 @@ from blender_addon.core.png import png_bytes
 from engines.asymmetric import asymmetric_mesh, findings
 from engines.formats import glb
 from engines.formats.registry import Limits
+from generators.radiance.capture import read_capture
+from generators.radiance.photographs import load_photographs
 from tests.blender_addon.blenders import Blender
 from tests.blender_addon.deliveries import delivered
 from tests.blender_addon.looking import picture
@@ -63,6 +65,35 @@ def test_the_scene_is_seen_and_exported_untouched(blender: Blender, tmp_path: Pa
     assert "no image 'None'" in seen["refused"][3]
     assert "no 'smell'" in seen["refused"][4]
     assert "hidden" in seen["hidden"]
+
+
+def test_the_scene_is_photographed_from_all_around_with_true_poses(blender: Blender, tmp_path: Path) -> None:
+    """Every corner that the mesh has is where its pose says, in what our own reader makes of the folder."""
+    mesh = asymmetric_mesh()
+    seen = blender.run("capture_cases:around", tmp_path, mesh=delivered(mesh, tmp_path / "files"))
+    assert seen["steps"] == [False] * 7 + [True]
+    assert seen["files"] == ["transforms.json", *(f"view_{number:03d}.png" for number in range(8))]
+    assert (seen["captured"]["kind"], seen["captured"]["path"]) == ("capture", str(tmp_path / "scene"))
+    assert seen["changed"] == [] and seen["settings"]
+    assert seen["look"] == ["AgX", "AgX - Punchy", "STUDIO"]
+    assert "Nothing is selected" in seen["refused"][0] and "has no size" in seen["refused"][1]
+    for look in ("scene", "quick"):  # a third of the way round, the letter is seen from its front
+        front = picture(tmp_path / look / "view_002.png")
+        assert {int(np.argmax(pixel)) for pixel in front[np.ptp(front, axis=2) > 0.3]} == {0, 1, 2}, look
+    capture = read_capture(tmp_path / "scene")
+    photographs, unreadable = load_photographs(capture, longest_side_px=96)
+    assert len(photographs) == 8 and not unreadable and not capture.skipped
+    # At (3, 1, 2) of Blender, which is (3, 2, -1) in neutral axes; the letter itself is neutral already.
+    corners = np.asarray(mesh.positions, np.float64) + np.array([3, 2, -1])
+    for photograph in photographs:
+        camera = photograph.camera
+        inside = corners @ camera.camera_from_world[:3, :3].T + camera.camera_from_world[:3, 3]
+        assert inside[:, 2].min() > 0, "all of it is before the camera"
+        x, y = (inside[:, :2] / inside[:, 2:] * (camera.fx, camera.fy) + (camera.cx, camera.cy)).T
+        assert photograph.alpha is not None
+        rows, columns = np.nonzero(photograph.alpha > 127)
+        for seen_px, expected_px in ((columns, x), (rows, y)):
+            assert abs(seen_px.min() - expected_px.min()) < 1.6 and abs(seen_px.max() + 1 - expected_px.max()) < 1.6
 
 
 @given(

@@ -70,7 +70,7 @@ def test_the_panel_draws_every_state_and_every_generator(blender: Blender, tmp_p
     assert seen["cleared"] == 0
 
 
-NEEDS_INPUT = ("splats.from_photos", "splats.from_mesh", "material.from_exemplar", "fake.repaint")
+NEEDS_INPUT = ("fake.count", "splats.from_photos", "splats.from_mesh", "material.from_exemplar", "fake.repaint")
 """Have to be given something first."""
 
 
@@ -91,6 +91,17 @@ def test_things_of_the_scene_become_inputs(blender: Blender, tmp_path: Path, arc
     assert seen["without"] == ["Choose the picture it is made from"]
     assert seen["repaint"] == "Kept in this file"
     assert seen["left over"] == 0, "copies made for sending are removed"
+    captures = seen["captures"]
+    assert captures["offered"] == ["folder", "file", "around", "result", "watched"]
+    said, notes, title, stages = captures["folder"]
+    assert (said, notes) == ("Kept in this file", ["3 photographs, poses missing"]) and "photographs" in title
+    assert {"packing", "sending"} <= set(stages), "six megabytes take more than one turn"
+    assert captures["drawn"]
+    said, notes, title, in_steps = captures["around"]
+    assert (said, notes) == ("Kept in this file", ["8 photographs, poses there"]) and in_steps
+    assert "from all around" in title
+    assert captures["cancelled"] == ["Cancelled", 0]
+    assert "There is no folder" in captures["nowhere"]
 
 
 def test_the_next_blender_picks_the_job_up(blender: Blender, tmp_path: Path, archive: Path) -> None:

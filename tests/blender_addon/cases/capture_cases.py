@@ -91,3 +91,37 @@ def everything(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     seen["hidden"] = refused(lambda: capture.object_glb(folder, name))
     seen["files"] = sorted(os.listdir(folder / "camera"))
     return seen
+
+
+def around(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The letter F photographed from all around, one picture for each step, in both looks."""
+    name = place(stage.delivery(inputs, "mesh")).datablocks[0][1]
+    item = bpy.data.objects[name]
+    item.location = (3, 1, 2)
+    stage.camera((0, 0, 0), 1.0)
+    stage.sky(1.0)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 4
+    scene.view_settings.view_transform, scene.view_settings.look = "AgX", "AgX - Punchy"
+    bpy.context.view_layer.update()
+    before, settings = stage.state(), render_settings()
+    taken = capture.Around(folder / "scene", [name], count=8, size_px=96)
+    steps: list[bool] = []
+    while not steps or not steps[-1]:
+        steps.append(taken.step())
+    seen: dict[str, Any] = {"steps": steps, "files": sorted(os.listdir(folder / "scene"))}
+    seen["captured"] = asdict(taken.captured())
+    quick = capture.Around(folder / "quick", [name], count=8, size_px=96, look="quick")
+    for _ in range(3):
+        quick.step()
+    seen["changed"] = stage.difference(before, stage.state())
+    seen["settings"] = render_settings() == settings
+    seen["look"] = [scene.view_settings.view_transform, scene.view_settings.look, scene.display.shading.light]
+    empty = bpy.data.objects.new("Empty", None)
+    scene.collection.objects.link(empty)
+    seen["refused"] = [
+        refused(lambda: capture.Around(folder / "none", [], count=8, size_px=96)),
+        refused(lambda: capture.Around(folder / "empty", ["Empty"], count=8, size_px=96)),
+    ]
+    return seen

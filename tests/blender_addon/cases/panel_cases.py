@@ -219,10 +219,59 @@ def inputs_from_the_scene(folder: Path, inputs: dict[str, Any]) -> dict[str, Any
         panel().inputs["picture"].image_name = "paint"
         assert bpy.ops.scenecast.generate() == {"FINISHED"}
         seen["repaint"] = placed(session().hub.runs[0])
+        seen["captures"] = _captures(folder)
         folders = sorted(path.name for path in session().slot.inputs.iterdir()) if (
             session().slot.inputs.is_dir()) else []  # fmt: skip
         seen["left over"] = len(folders)
     return seen
+
+
+def _captures(folder: Path) -> dict[str, Any]:
+    """A folder of photographs, the scene photographed, that cancelled half way, and a folder that is not there."""
+    photographs = folder / "photographs"
+    photographs.mkdir()
+    for number in range(3):
+        (photographs / f"{number}.jpg").write_bytes(b"\xff\xd8\xff" + bytes(2_000_000))
+    choose("fake.count")
+    row_ = panel().inputs["photos"]
+    seen: dict[str, Any] = {"offered": [item[0] for item in installed.part("ui.rows").sources(row_)]}
+    row_.source, row_.folder = "folder", str(photographs) + "/"
+    drawn(MAKE)
+    assert bpy.ops.scenecast.generate() == {"FINISHED"}
+    run = session().hub.runs[0]
+    stages = _stages(run)
+    seen["folder"] = [placed(run), run.notes, run.order.hint, sorted({stage.split(" ")[0] for stage in stages})]
+    row_.source, row_.views, row_.size_px, row_.look = "around", 8, 64, "quick"
+    bpy.context.scene.render.engine = "BLENDER_WORKBENCH"
+    seen["drawn"] = any(text.startswith("Suzanne") for text in drawn(MAKE).texts)
+    assert bpy.ops.scenecast.generate() == {"FINISHED"}
+    run = session().hub.runs[0]
+    stages = _stages(run)
+    seen["around"] = [placed(run), run.notes, run.order.hint, any(stage.startswith("view 3 of 8") for stage in stages)]
+    assert bpy.ops.scenecast.generate() == {"FINISHED"}
+    run = session().hub.runs[0]
+    until(lambda: run.stage.startswith("view 2"), "two views")
+    assert bpy.ops.scenecast.cancel(key=run.key) == {"FINISHED"}
+    pump(0.2)
+    seen["cancelled"] = [row(run).line, len(session().taking)]
+    row_.source, row_.folder = "folder", str(folder / "nowhere")
+    try:
+        bpy.ops.scenecast.generate()
+    except RuntimeError as error:
+        seen["nowhere"] = str(error).strip()
+    return seen
+
+
+def _stages(run: Any) -> set[str]:
+    """Everything that was said of a run until the bridge had it."""
+    said = set()
+
+    def sent() -> bool:
+        said.add(run.stage)
+        return run.state not in ("capturing", "sending")
+
+    until(sent, "the sending")
+    return said
 
 
 def first_blender(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
