@@ -19,10 +19,10 @@ MAX_HEADER_BYTES = 256 << 10
 _NOTHING = memoryview(b"")
 
 
-def encode(message: Mapping[str, Any], payload: Bytes = b"") -> bytes:
-    """The whole frame; a payload is copied once."""
+def encode(message: Mapping[str, Any], payload: Bytes = b"", *, announce: bool = False) -> bytes:
+    """The whole frame; a payload is copied once. `announce`: the message carries one even if it is empty."""
     header = pack(dict(message))
-    if not len(payload):
+    if not len(payload) and not announce:
         return header
     return b"".join((bytes((PREFIX,)), len(header).to_bytes(4, "big"), header, payload))
 

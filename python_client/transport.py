@@ -173,7 +173,7 @@ class Transport:
             raise ConnectionLost("the bridge closed the connection without a word")
         return count
 
-    def send(self, data: Union[bytes, memoryview]) -> None:
+    def send(self, data: Union[bytes, bytearray, memoryview]) -> None:
         """Queue bytes; `flush` sends them."""
         if len(data):
             self.outgoing.append(memoryview(data))

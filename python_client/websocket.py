@@ -58,13 +58,17 @@ def masked(data: Bytes, key: bytes) -> bytes:
         whole = (key * (count // 4 + 1))[:count]
         return (int.from_bytes(data, "little") ^ int.from_bytes(whole, "little")).to_bytes(count, "little")
     out = bytearray(count)
-    whole = data if isinstance(data, bytes) else bytes(data)  # strides of other buffers are copied byte by byte
-    for lane in range(4):
-        out[lane::4] = whole[lane::4].translate(_xor_table(key[lane]))
+    _mask_into(out, 0, data, key)
     return bytes(out)
 
 
-def frame(opcode: int, data: Bytes, *, key: Optional[bytes] = None, fin: bool = True) -> bytes:
+def _mask_into(out: bytearray, at: int, data: Bytes, key: bytes) -> None:
+    whole = data if isinstance(data, bytes) else bytes(data)  # strides of other buffers are copied byte by byte
+    for lane in range(4):
+        out[at + lane :: 4] = whole[lane::4].translate(_xor_table(key[lane]))
+
+
+def frame(opcode: int, data: Bytes, *, key: Optional[bytes] = None, fin: bool = True) -> Bytes:
     """One frame; with a `key` the payload is masked, as a client must."""
     first, flag, count = opcode | (0x80 if fin else 0), 0x80 if key else 0, len(data)
     if count < 126:
@@ -73,7 +77,15 @@ def frame(opcode: int, data: Bytes, *, key: Optional[bytes] = None, fin: bool = 
         head = struct.pack(">BBH", first, flag | 126, count)
     else:
         head = struct.pack(">BBQ", first, flag | 127, count)
-    return head + key + masked(data, key) if key else head + bytes(data)
+    if not key:
+        return head + bytes(data)
+    if count < 1024:
+        return head + key + masked(data, key)
+    at = len(head) + len(key)
+    out = bytearray(at + count)
+    out[:at] = head + key
+    _mask_into(out, at, data, key)
+    return out
 
 
 def accept_for(key: str) -> str:
@@ -118,7 +130,7 @@ class WebSocket:
         self.closed: Optional[tuple[int, str]] = None
         """Close code and reason once the other side has closed; 1005 when it gave none."""
         self.close_sent = False
-        self.replies: list[bytes] = []
+        self.replies: list[Bytes] = []
         """Frames that answer the other side (pong, close); the caller sends and clears them."""
 
     def handshake(self) -> bytes:
@@ -136,11 +148,11 @@ class WebSocket:
         lines += [f"{name}: {value}" for name, value in self._headers]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
-    def message(self, data: Bytes, *, opcode: int = BINARY) -> bytes:
+    def message(self, data: Bytes, *, opcode: int = BINARY) -> Bytes:
         """A frame holding one whole message."""
         return frame(opcode, data, key=self._entropy(4))
 
-    def close(self, code: int = 1000, reason: str = "") -> bytes:
+    def close(self, code: int = 1000, reason: str = "") -> Bytes:
         """The close frame; empty when it was sent already."""
         if self.close_sent:
             return b""

@@ -72,7 +72,7 @@ def test_masking_is_the_plain_xor(data: bytes, key: bytes) -> None:
 def test_frames_are_those_of_websockets(opcode: int, count: int, mask: bool) -> None:
     count = min(count, 125) if opcode == PING else count
     data = bytes(index & 127 for index in range(count))
-    ours = frame(opcode, data, key=b"\1\2\3\4" if mask else None)
+    ours = bytes(frame(opcode, data, key=b"\1\2\3\4" if mask else None))
     reader = StreamReader()
     reader.feed_data(ours)
     parser = Frame.parse(reader.read_exact, mask=mask)
