@@ -40,8 +40,8 @@ class Capture:
     """Posed photographs, not yet decoded.
 
     `frames` hold poses in neutral axes and camera axes of OpenCV; their files exist and differ from each other.
-    `neutral_from_source` float64 [4, 4] carries the file's own world to neutral axes, `source_from_original`
-    what an earlier tool had applied to the poses, if it said so. `points` are in neutral axes.
+    `neutral_from_source` float64 [4, 4], a similarity, carries the file's own world to neutral axes and
+    `source_from_original` is what an earlier tool had applied to the poses, if it said so. `points` are neutral.
     """
 
     path: Path
@@ -94,12 +94,14 @@ def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
         raise CaptureError(
             f"{len(frames)} of {len(listed)} photographs can be used, at least {FRAMES_MIN} are needed. {reasons}"
         )
+    if metres is not None:
+        neutral_from_source = np.diag([metres, metres, metres, 1.0]) @ neutral_from_source
     if points is not None:
         moved = points.positions @ neutral_from_source[:3, :3].T + neutral_from_source[:3, 3]
         points = replace(points, positions=moved.astype(np.float32))
     return Capture(
         path=path,
-        frames=tuple(replace(f, world_from_camera=neutral_from_source @ f.world_from_camera) for f in frames),
+        frames=tuple(replace(f, world_from_camera=_carried(f.world_from_camera, neutral_from_source)) for f in frames),
         skipped=tuple(skipped),
         neutral_from_source=neutral_from_source,
         source_from_original=original,
@@ -107,6 +109,13 @@ def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
         kind=kind,
         unit_m=metres,
     )
+
+
+def _carried(pose: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A pose carried by a similarity; it stays rigid."""
+    result = matrix @ pose
+    result[:3, :3] /= np.cbrt(np.linalg.det(matrix[:3, :3]))
+    return result
 
 
 def _first(names: Iterable[str], wanted: tuple[str, ...]) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from engines.kinds import Kind
+from generators.radiance.capture_specs import CAPTURE_SPECS
 from generators.spec import GeneratorSpec, Needs, Params, Port
 
 
@@ -72,12 +73,12 @@ class SplatsFromPhotosParams(Params):
 SPLATS_FROM_PHOTOS = GeneratorSpec(
     id="splats.from_photos",
     title="Splats from photographs",
-    promise="Turns posed photographs of a place or thing into a cloud of splats that looks like it from every side.",
+    promise="Turns photographs or a film of a place or thing into a cloud of splats that looks like it from all sides.",
     takes=(
         Port(
             name="photos",
-            kinds=(Kind.CAPTURE,),
-            help="A folder or zip of overlapping photographs with transforms.json or a COLMAP model",
+            kinds=(Kind.CAPTURE, Kind.CLIP),
+            help="A folder or zip of overlapping photographs, with camera poses if there are any, or a film",
         ),
     ),
     gives=(Kind.SPLATS,),
@@ -90,4 +91,4 @@ SPLATS_FROM_PHOTOS = GeneratorSpec(
     resumable=True,
 )
 
-SPECS = (SPLATS_FROM_PHOTOS,)
+SPECS = (SPLATS_FROM_PHOTOS, *CAPTURE_SPECS)

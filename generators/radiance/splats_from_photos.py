@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.assets import Capture
+from engines.assets import Capture, Clip
 from generators.events import Context, Event, GeneratorError, Note, Preview, Produced, Progress, Request
 from generators.radiance import checkpoint
 from generators.radiance.archive import CaptureError
 from generators.radiance.capture import Skipped, read_capture
 from generators.radiance.photographs import Photograph, held_out, load_photographs
+from generators.radiance.poses.capture_poses import with_poses
 from generators.radiance.rasterizer.compositing import composite_backward
 from generators.radiance.rasterizer.kernels import compiled_before
 from generators.radiance.specs import SplatsFromPhotosParams
@@ -28,20 +29,38 @@ CHECKPOINT_NAME = "splats_from_photos.npz"
 NAMED_MAX = 20
 PREPARING = "preparing kernels (first time only)"
 """Said while the inner loops are compiled: about a minute, once on each machine."""
+PLACED = 0.4
+"""Share of the run on the progress bar that finding poses takes, where none are given."""
 LOADED, SEEDED = 0.04, 0.08
 """Share of the run that reading and seeding take on the progress bar."""
 
 
 def run(request: Request, context: Context) -> Iterator[Event]:
-    """Splats from `request.inputs["photos"]`, a `Capture` whose path is a zip or a folder, with camera poses.
+    """Splats from `request.inputs["photos"]`: a `Capture` whose path is a zip or a folder, or a film.
 
-    Raises `GeneratorError` when the capture cannot be used.
+    Camera poses are found first where none are given. Raises `GeneratorError` when the photographs cannot be used.
     """
     params = request.params
     if not isinstance(params, SplatsFromPhotosParams):
         raise GeneratorError(f"expected SplatsFromPhotosParams, got {type(params).__name__}")
+    path, placed = None, 0.0
+    for event in with_poses(_photos(request), context, seed=request.seed):
+        if isinstance(event, Path):
+            path = event
+        elif isinstance(event, Progress):
+            placed = PLACED
+            yield Progress(PLACED * event.fraction, event.stage)
+        else:
+            yield event
+    if path is None:
+        raise GeneratorError("no poses were found")
+    for event in _from_posed(params, request.seed, path, context):
+        yield Progress(placed + (1 - placed) * event.fraction, event.stage) if isinstance(event, Progress) else event
+
+
+def _from_posed(params: SplatsFromPhotosParams, seed: int, path: Path, context: Context) -> Iterator[Event]:
     yield Progress(0.0, "reading photographs")
-    capture = read_capture(_photos(request).path, context.check)
+    capture = read_capture(path, context.check)
     context.check()
     photographs, unreadable = load_photographs(capture, longest_side_px=params.resolution_px, check=context.check)
     context.check()
@@ -51,7 +70,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     judged = [photograph for photograph, held in zip(photographs, kept, strict=True) if held] or views[:1]
     first_time = context.device == "cpu" and not compiled_before(composite_backward)
     yield Progress(LOADED, PREPARING if first_time else "finding depth")
-    trainer = Trainer(views, _settings(params, request.seed), points=capture.points, device=context.device)
+    trainer = Trainer(views, _settings(params, seed), points=capture.points, device=context.device)
     saved = context.scratch / CHECKPOINT_NAME
     if saved.exists():
         checkpoint.load(trainer, saved)
@@ -67,14 +86,15 @@ def run(request: Request, context: Context) -> Iterator[Event]:
         f"{len(trainer.parameters):,} splats from {len(views)} photographs; "
         f"{seen} views {quality.psnr:.1f} dB PSNR, {quality.ssim:.3f} SSIM"
     )
-    yield Note("the capture does not say how large the scene is; its own units were taken for metres")
+    if capture.unit_m is None:
+        yield Note("the capture does not say how large the scene is; its own units were taken for metres")
     yield Produced(trainer.splats("Splats from photographs"))
 
 
-def _photos(request: Request) -> Capture:
+def _photos(request: Request) -> Capture | Clip:
     photos = request.inputs.get("photos")
-    if not isinstance(photos, Capture):
-        raise GeneratorError("no photographs were given; pass a zip or folder of photographs with their camera poses")
+    if not isinstance(photos, Capture | Clip):
+        raise GeneratorError("no photographs were given; pass a zip or folder of photographs, or a film")
     return photos
 
 

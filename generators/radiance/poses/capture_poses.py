@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-from engines.assets import Asset, Capture
+from engines.assets import Asset, Capture, Clip
 from generators.events import Context, Event, GeneratorError, Note, Produced, Progress, Request
 from generators.radiance.archive import CaptureError, open_source
 from generators.radiance.capture import has_poses
@@ -44,18 +44,18 @@ def found_poses(
         return (yield from find_poses(source, folder, params, seed=seed, check=context.check))
 
 
-def posed_source(photos: Asset, context: Context, *, seed: int) -> Generator[Event, None, Path]:
-    """Where a capture with poses lies: the one given, or one made of it with the usual settings.
+def with_poses(photos: Capture | Clip, context: Context, *, seed: int) -> Iterator[Event | Path]:
+    """Events while poses are found with the usual settings, and at last where the capture that has them lies.
 
-    A run that is taken up again finds what it had made.
+    That is the capture given, without any event, when it has poses. A run that is taken up again finds what it made.
     """
     made = context.scratch / FOLDER / POSED
-    if made.exists():
-        return made
     if isinstance(photos, Capture):
         with open_source(photos.path) as source:
             if has_poses(source):
-                return photos.path
-    found = yield from found_poses(photos, CapturePosesParams(), context, seed=seed)
-    yield Note("poses were found here; run capture.poses once to keep them for the next run")
-    return found.path
+                yield photos.path
+                return
+    if not made.exists():
+        yield from found_poses(photos, CapturePosesParams(), context, seed=seed)
+        yield Note("the poses were found for this run alone; capture.poses keeps them for others")
+    yield made

@@ -16,7 +16,7 @@ from generators.radiance.capture import read_capture
 from generators.radiance.capture_specs import CapturePosesParams
 from generators.radiance.judging import grey_of
 from generators.radiance.photographs import load_photographs
-from generators.radiance.poses.capture_poses import posed_source, run
+from generators.radiance.poses.capture_poses import run, with_poses
 from tests.generators.radiance import known_scene
 from tests.generators.radiance.poses.alignment import aligned, true_poses
 from tests.generators.radiance.poses.contexts import Bench
@@ -138,7 +138,11 @@ def test_two_photographs_are_too_few(tmp_path: Path) -> None:
 
 def test_a_capture_with_poses_is_taken_as_it_is(tmp_path: Path) -> None:
     root = known_scene.write_capture(tmp_path / "posed", VIEWS[:3])
-    running = posed_source(Capture(root), Bench(tmp_path / "scratch"), seed=1)
-    with pytest.raises(StopIteration) as stopped:
-        next(running)
-    assert stopped.value.value == root
+    assert list(with_poses(Capture(root), Bench(tmp_path / "scratch"), seed=1)) == [root]
+
+
+def test_a_run_taken_up_again_finds_the_poses_it_had(room: Path, events: list[Event], tmp_path: Path) -> None:
+    made = tmp_path / "scratch" / "poses" / "posed.zip"
+    made.parent.mkdir(parents=True)
+    made.write_bytes(posed(events).path.read_bytes())
+    assert list(with_poses(Capture(room), Bench(tmp_path / "scratch"), seed=1)) == [made]
