@@ -93,7 +93,7 @@ class LiveSession:
         self._next: Optional[_Frame] = None
         self._last: Optional[_Frame] = None
         self._cut = 0  # bytes of the frame under way that have been sent; 0: none is under way
-        self._settled = 0
+        self._fault_frame = 0
         self._sent_at = -math.inf
         self._under_way: dict[int, float] = {}  # frames that were sent, and when they were pushed
         self._coming = bytearray()
@@ -197,10 +197,13 @@ class LiveSession:
 
         def there(session: LiveSession) -> bool:
             image = session.image
-            return session.fault is not None or (image is not None and image.frame >= frame and not image.rough)
+            return failed() or (image is not None and image.frame >= frame and not image.rough)
+
+        def failed() -> bool:
+            return self.fault is not None and self._fault_frame >= frame
 
         self.wait_until(there, timeout_secs)
-        if self.fault is not None:
+        if self.fault is not None and failed():
             raise self.fault
         if self.image is None:
             raise ScenecastError(f"{self.generator} was closed before it answered")
@@ -279,7 +282,7 @@ class LiveSession:
 
     def refused(self, error: Refused) -> None:
         """A frame could not be answered."""
-        self.fault = error
+        self.fault, self._fault_frame = error, self.sent
         self._settle(self.sent)
 
     def ended(self, message: messages.LiveClosed) -> None:

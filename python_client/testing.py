@@ -26,6 +26,7 @@ from typing import Any, Callable, Optional, Union
 from . import messages, websocket
 from .frames import encode, split
 from .testing_growth import FakeGrowth, Grows
+from .testing_live import FakeLive
 
 CHUNK_BYTES = 256 << 10
 CREDIT_BYTES = 2 << 20
@@ -114,6 +115,7 @@ class FakeBridge:
         """Bytes received so far, by digest."""
         self.received: list[dict[str, Any]] = []
         """Every message a client sent, in order."""
+        self.live = FakeLive()
         self.connections = 0
         self._lines: dict[str, _Line] = {}
         self._stopped = False
@@ -460,6 +462,8 @@ class _Line:
             self._chunks = deque(one for one in self._chunks if one[0]["transfer"] != message["transfer"])
         elif kind == "asset.credit":
             self._credit += message["size_bytes"]
+        elif kind.startswith("live."):
+            self._bridge.live.hear(message, bytes(payload), self.say)
         elif kind.startswith("upload."):
             self._upload(message, bytes(payload))
         elif kind == "catalog.get":

@@ -76,7 +76,8 @@ class _Fake:
         if self._picture is not None:
             return np.ascontiguousarray(self._picture.pixels[..., :3])
         if frame.colour is not None:
-            return np.clip(frame.colour * frame.params.gain, 0, 255).astype(np.uint8)
+            gain = np.float32(frame.params.gain)
+            return np.clip(frame.colour * gain, 0, 255).astype(np.uint8)
         grey = np.zeros((frame.height_px, frame.width_px, 3), np.uint8)
         if frame.depth is not None:
             grey[...] = np.where(np.isfinite(frame.depth), np.clip(frame.depth * 10, 0, 254), 255)[..., None]
