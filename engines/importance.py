@@ -6,6 +6,8 @@ twentieth is a picture of the whole, a budget is a prefix, and a transfer that i
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,5 +37,11 @@ def sorted_splats(splats: Splats, order: NDArray[np.int64] | None = None) -> Spl
     rows = order_of(splats) if order is None else order
     if (rows == np.arange(len(rows))).all():
         return splats
-    parts = (splats.positions, splats.rotations, splats.scales, splats.opacities, splats.sh)
-    return Splats(*(np.ascontiguousarray(part[rows]) for part in parts), splats.name)
+    return replace(
+        splats,
+        positions=np.ascontiguousarray(splats.positions[rows]),
+        rotations=np.ascontiguousarray(splats.rotations[rows]),
+        scales=np.ascontiguousarray(splats.scales[rows]),
+        opacities=np.ascontiguousarray(splats.opacities[rows]),
+        sh=np.ascontiguousarray(splats.sh[rows]),
+    )

@@ -54,13 +54,15 @@ class Adam:
     first: Parameters
     second: Parameters
     steps: int = 0
+    ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Names each splat for as long as it lives, int64 [N], so that it can be followed through any refinement."""
     decay: tuple[float, float] = (0.9, 0.999)
     epsilon: float = field(default=1e-15)
 
     @classmethod
     def fresh(cls, parameters: Parameters) -> Adam:
         """Moments of zero for a cloud."""
-        return cls(parameters.zeros(), parameters.zeros())
+        return cls(parameters.zeros(), parameters.zeros(), ids=np.arange(len(parameters)))
 
     def step(self, parameters: Parameters, gradients: Parameters, rates: Rates) -> None:
         """Move the parameters in place against their gradients."""
@@ -92,7 +94,10 @@ class Adam:
     def keep(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> None:
         """Follow the cloud after splats were dropped or reordered."""
         self.first, self.second = self.first.take(rows), self.second.take(rows)
+        self.ids = self.ids[rows]
 
     def extend(self, added: Parameters) -> None:
         """Follow the cloud after splats were added at its end."""
         self.first, self.second = self.first.joined(added.zeros()), self.second.joined(added.zeros())
+        fresh = 1 + int(self.ids.max(initial=-1))
+        self.ids = np.concatenate([self.ids, np.arange(fresh, fresh + len(added))])

@@ -7,7 +7,6 @@ beside its place and renamed, so that a half-written file never takes a good one
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -52,9 +51,23 @@ def save(trainer: Trainer, path: Path) -> None:
     beside = path.with_name(path.name + ".part")
     with beside.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
+    # No fsync, which takes longer than the rest: a process's death leaves the file whole, and one that a power cut
+    # has damaged is found out by its checksums.
     beside.replace(path)
+
+
+def cloud_in(path: Path) -> Parameters | None:
+    """The cloud that a checkpoint holds, in the scene's units; None when there is none, or it cannot be read.
+
+    With it a trainer is made without seeking seeds that `load` would throw away.
+    """
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            cloud = Parameters(*(file[f"cloud.{group}"] for group in GROUPS))
+        cloud.check()
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+    return cloud
 
 
 def load(trainer: Trainer, path: Path) -> None:
@@ -82,7 +95,7 @@ def load(trainer: Trainer, path: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise CaptureError(f"checkpoint {path.name} is damaged: {error}") from error
     trainer.parameters = clouds[0]
-    trainer.adam = Adam(clouds[1], clouds[2], steps)
+    trainer.adam = Adam(clouds[1], clouds[2], steps, np.arange(len(clouds[0])))
     trainer.exposure = exposure
     trainer.iteration, trainer.order = iteration, order
 

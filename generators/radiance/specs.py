@@ -80,15 +80,24 @@ SPLATS_FROM_PHOTOS = GeneratorSpec(
             kinds=(Kind.CAPTURE, Kind.CLIP),
             help="A folder or zip of overlapping photographs, with camera poses if there are any, or a film",
         ),
+        Port(
+            name="start",
+            kinds=(Kind.SPLATS,),
+            optional=True,
+            help="A cloud to train further, such as an earlier result of the same photographs",
+        ),
     ),
     gives=(Kind.SPLATS,),
     params=SplatsFromPhotosParams,
     needs=Needs(memory_gb=3.0, modules=("numba",)),
     run="generators.radiance.splats_from_photos:run",
     prepare="generators.radiance.warm:compile_kernels",
+    attempts=5,
     timeout_secs=6 * 3600.0,
     silence_secs=900.0,
     resumable=True,
+    grows=True,
+    steers=("pause", "finish"),
 )
 
 SPECS = (SPLATS_FROM_PHOTOS, *CAPTURE_SPECS)

@@ -6,20 +6,36 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.assets import Capture, Clip
-from generators.events import Context, Event, GeneratorError, Note, Preview, Produced, Progress, Request
+from engines.assets import Asset, Capture, Clip, Splats
+from engines.importance import order_of
+from generators.beside import Beside
+from generators.events import (
+    Event,
+    GeneratorError,
+    Grown,
+    Note,
+    Preview,
+    Produced,
+    Progress,
+    Request,
+    WatchedContext,
+)
 from generators.radiance import checkpoint
+from generators.radiance.adam import Rates
 from generators.radiance.archive import CaptureError
 from generators.radiance.capture import Skipped, read_capture
+from generators.radiance.colmap import Points
+from generators.radiance.parameters import Parameters, from_splats
 from generators.radiance.photographs import Photograph, held_out, load_photographs
 from generators.radiance.poses.capture_poses import with_poses
 from generators.radiance.rasterizer.compositing import composite_backward
 from generators.radiance.rasterizer.kernels import compiled_before
 from generators.radiance.specs import SplatsFromPhotosParams
-from generators.radiance.trainer import Trainer, TrainerSettings
+from generators.radiance.trainer import Trainer, TrainerSettings, normalisation
 
 PREVIEW_SECS = 1.0
 PREVIEW_SIDE_PX = 320
@@ -27,6 +43,8 @@ SCORE_SECS = 5.0
 CHECKPOINT_SECS = 15.0
 CHECKPOINT_NAME = "splats_from_photos.npz"
 NAMED_MAX = 20
+FURTHER_RATE = 0.4
+"""Learning rates of a cloud that is trained further, as a share of those from seeds."""
 PREPARING = "preparing kernels (first time only)"
 """Said while the inner loops are compiled: about a minute, once on each machine."""
 PLACED = 0.4
@@ -35,7 +53,7 @@ LOADED, SEEDED = 0.04, 0.08
 """Share of the run that reading and seeding take on the progress bar."""
 
 
-def run(request: Request, context: Context) -> Iterator[Event]:
+def run(request: Request, context: WatchedContext) -> Iterator[Event]:
     """Splats from `request.inputs["photos"]`: a `Capture` whose path is a zip or a folder, or a film.
 
     Camera poses are found first where none are given. Raises `GeneratorError` when the photographs cannot be used.
@@ -54,11 +72,13 @@ def run(request: Request, context: Context) -> Iterator[Event]:
             yield event
     if path is None:
         raise GeneratorError("no poses were found")
-    for event in _from_posed(params, request.seed, path, context):
+    for event in _from_posed(request, params, path, context):
         yield Progress(placed + (1 - placed) * event.fraction, event.stage) if isinstance(event, Progress) else event
 
 
-def _from_posed(params: SplatsFromPhotosParams, seed: int, path: Path, context: Context) -> Iterator[Event]:
+def _from_posed(
+    request: Request, params: SplatsFromPhotosParams, path: Path, context: WatchedContext
+) -> Iterator[Event]:
     yield Progress(0.0, "reading photographs")
     capture = read_capture(path, context.check)
     context.check()
@@ -68,19 +88,22 @@ def _from_posed(params: SplatsFromPhotosParams, seed: int, path: Path, context: 
     kept = list(held_out(len(photographs), params.hold_out_every))
     views = [photograph for photograph, held in zip(photographs, kept, strict=True) if not held]
     judged = [photograph for photograph, held in zip(photographs, kept, strict=True) if held] or views[:1]
-    first_time = context.device == "cpu" and not compiled_before(composite_backward)
-    yield Progress(LOADED, PREPARING if first_time else "finding depth")
-    trainer = Trainer(views, _settings(params, seed), points=capture.points, device=context.device)
-    saved = context.scratch / CHECKPOINT_NAME
-    if saved.exists():
-        checkpoint.load(trainer, saved)
-        yield Note(f"taken up again at iteration {trainer.iteration}")
-    context.check()
-    yield Progress(SEEDED, PREPARING if first_time else f"{len(trainer.parameters):,} seeds")
-    if context.wants_previews:
-        yield Preview(preview(trainer, judged[0]))
-    yield from _train(trainer, context, judged, saved)
-    quality = trainer.evaluate(judged)
+    with Beside(context.check) as beside:
+        saved = context.scratch / CHECKPOINT_NAME
+        starts = _Start(request.inputs.get("start"), saved)
+        first_time = context.device == "cpu" and not compiled_before(composite_backward)
+        yield Progress(LOADED, PREPARING if first_time else "" if starts.known else "finding depth")
+        trainer, said = beside(
+            lambda: starts.trainer(views, _settings(params, request.seed), capture.points, context.device)
+        )
+        yield from said
+        yield Progress(SEEDED, PREPARING if first_time else f"{len(trainer.parameters):,} seeds")
+        if context.wants_growth:
+            yield _grown(trainer)
+        if context.wants_previews:
+            yield Preview(beside(lambda: preview(trainer, judged[0])))
+        yield from _train(trainer, context, judged, saved, beside)
+        quality = beside(lambda: trainer.evaluate(judged))
     seen = "held-out" if params.hold_out_every else "training"
     yield Note(
         f"{len(trainer.parameters):,} splats from {len(views)} photographs; "
@@ -88,7 +111,80 @@ def _from_posed(params: SplatsFromPhotosParams, seed: int, path: Path, context: 
     )
     if capture.unit_m is None:
         yield Note("the capture does not say how large the scene is; its own units were taken for metres")
-    yield Produced(trainer.splats("Splats from photographs"))
+    splats = trainer.splats("Splats from photographs")
+    yield Grown(splats, trainer.adam.ids)
+    yield Produced(splats)
+
+
+class _Start:
+    """Where a run begins: at what an earlier attempt has left, at a cloud that is given, or at seeds of its own."""
+
+    def __init__(self, given: Asset | None, saved: Path) -> None:
+        if given is not None and not isinstance(given, Splats):
+            raise GeneratorError(f"the cloud to start from is of kind {given.kind}, expected splats")
+        self._given = given
+        self._saved = saved
+
+    @property
+    def known(self) -> bool:
+        """Whether no seeds need be sought."""
+        return self._given is not None or self._saved.exists()
+
+    def trainer(
+        self, views: list[Photograph], settings: TrainerSettings, points: Points | None, device: str
+    ) -> tuple[Trainer, list[Event]]:
+        """A trainer that takes the next step, and what the artist is to be told of its beginning."""
+        said: list[Event] = []
+        initial = None
+        if self._given is not None:
+            settings = further(settings)
+            initial, words = self._adopted(self._given, views, settings)
+            said.append(Note(words))
+        kept = checkpoint.cloud_in(self._saved) if self._saved.exists() else None
+        trainer = Trainer(views, settings, points=points, initial=initial if kept is None else kept, device=device)
+        if kept is not None:
+            try:
+                checkpoint.load(trainer, self._saved)
+                return trainer, [*said, Note(f"taken up again at iteration {trainer.iteration}")]
+            except CaptureError as error:
+                trainer = Trainer(views, settings, points=points, initial=initial, device=device)
+                said.append(Note(f"begun anew: {error}"))
+        elif self._saved.exists():
+            said.append(Note("begun anew: what an earlier attempt had left is damaged"))
+        return trainer, said
+
+    @staticmethod
+    def _adopted(given: Splats, views: list[Photograph], settings: TrainerSettings) -> tuple[Parameters, str]:
+        """The given cloud in the scene's units, with the harmonics and the number of splats that were asked for."""
+        parameters = from_splats(given)
+        words = f"trained further from {len(parameters):,} splats"
+        if len(parameters) > settings.splats_max:
+            parameters = parameters.take(np.sort(order_of(given)[: settings.splats_max]))
+            words = f"{words}, of which the {settings.splats_max:,} most important were kept"
+        wanted = (settings.sh_degree + 1) ** 2
+        sh = np.zeros((len(parameters), wanted, 3), np.float32)
+        held = min(wanted, parameters.sh.shape[1])
+        sh[:, :held] = parameters.sh[:, :held]
+        parameters.sh = sh
+        return normalisation([view.camera for view in views]).to_scene(parameters), words
+
+
+def further(settings: TrainerSettings) -> TrainerSettings:
+    """Settings for a cloud that is trained already: all harmonics at once, and steps as small as they had become."""
+    rates = settings.rates
+    calmer = Rates(
+        positions=FURTHER_RATE * rates.positions,
+        log_scales=FURTHER_RATE * rates.log_scales,
+        quaternions=FURTHER_RATE * rates.quaternions,
+        logits=FURTHER_RATE * rates.logits,
+        sh=FURTHER_RATE * rates.sh,
+        sh_rest=rates.sh_rest,
+    )
+    return msgspec.structs.replace(settings, sh_every=0.0, refine_from=0.0, rates=calmer)
+
+
+def _grown(trainer: Trainer) -> Grown:
+    return Grown(trainer.splats(), trainer.adam.ids)
 
 
 def _photos(request: Request) -> Capture | Clip:
@@ -119,25 +215,33 @@ def _left_out(skipped: tuple[Skipped, ...], used: int) -> Iterator[Event]:
         yield Note(f"{used} of {used + len(skipped)} listed photographs are used. Left out: {named}{more}")
 
 
-def _train(trainer: Trainer, context: Context, judged: list[Photograph], saved: Path) -> Iterator[Event]:
+def _train(
+    trainer: Trainer, context: WatchedContext, judged: list[Photograph], saved: Path, beside: Beside
+) -> Iterator[Event]:
     """Take steps until done, with a picture every second, a score every five and a checkpoint every fifteen."""
     pictured = scored = kept = time.monotonic()
     score = ""
     while not trainer.done:
         context.check()
-        trainer.step()
+        if context.finishing:
+            trainer.stop_early()
+            yield Note(f"finished early, at iteration {trainer.iteration} of {trainer.settings.iterations}")
+            return
+        beside(trainer.step)
         now = time.monotonic()
         if now - kept > CHECKPOINT_SECS:
             checkpoint.save(trainer, saved)
             kept = time.monotonic()
         if now - scored > SCORE_SECS:
-            score = f" {trainer.evaluate(judged[:3]).psnr:.1f} dB"
+            score = f" {beside(lambda: trainer.evaluate(judged[:3])).psnr:.1f} dB"
             scored = time.monotonic()
+        if context.wants_growth:
+            yield _grown(trainer)
         if now - pictured > PREVIEW_SECS:
             fraction = SEEDED + (1 - SEEDED) * trainer.fraction
             yield Progress(fraction, f"training {len(trainer.parameters):,} splats{score}")
             if context.wants_previews:
-                yield Preview(preview(trainer, judged[0]))
+                yield Preview(beside(lambda: preview(trainer, judged[0])))
             pictured = time.monotonic()
 
 

@@ -39,7 +39,7 @@ class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
     splats_max: int = 60_000
     sh_degree: int = 2
     sh_every: float = 0.12
-    """Share of the run after which one more degree of harmonics comes into use."""
+    """Share of the run after which one more degree of harmonics comes into use; 0: all of them from the start."""
     strategy: Literal["mcmc", "default"] = "mcmc"
     refine_every: int = 50
     refine_from: float = 0.03
@@ -114,6 +114,13 @@ class Normalisation:
         world.positions = (parameters.positions * self.scale + self.centre).astype(np.float32)
         world.log_scales = parameters.log_scales + np.float32(np.log(self.scale))
         return world
+
+    def to_scene(self, parameters: Parameters) -> Parameters:
+        """A copy of world parameters in scene units; the inverse of `to_world` up to rounding."""
+        scene = parameters.take(np.arange(len(parameters)))
+        scene.positions = ((parameters.positions - self.centre) / self.scale).astype(np.float32)
+        scene.log_scales = parameters.log_scales - np.float32(np.log(self.scale))
+        return scene
 
 
 def normalisation(cameras: Sequence[Camera]) -> Normalisation:
@@ -212,8 +219,8 @@ class Trainer:
 
     def rules(self) -> Rules:
         """How the cloud is drawn at this point of the run."""
-        every = max(self.settings.sh_every, 1e-9)
-        degree = min(self.settings.sh_degree, int(self.fraction / every))
+        every = self.settings.sh_every
+        degree = min(self.settings.sh_degree, int(self.fraction / every)) if every > 0 else self.settings.sh_degree
         return Rules(antialiased=self.settings.antialiased, sh_count=(degree + 1) ** 2)
 
     def rates(self) -> Rates:

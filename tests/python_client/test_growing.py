@@ -139,25 +139,25 @@ def play(bridge: FakeBridge, client: Client, versions: int) -> Any:
 
 @pytest.mark.parametrize("by_path", [False, True])
 def test_a_cloud_grows_version_by_version(tmp_path: Path, by_path: bool) -> None:
-    with FakeBridge(script(6), share_disk=str(tmp_path) if by_path else "") as bridge:
-        with connect(bridge.url, bridge.token) as client:
-            job = play(bridge, client, 6)
-            assert held(job.cloud) == {slot: row(slot if slot < 300 else 300 - slot) for slot in
-                                       [3, 4, 5, *range(300, 306)]}  # fmt: skip
-            asks = [one for one in bridge.received if one["type"] == "growth.get"]
-            assert [one["have"] for one in asks] == sorted(one["have"] for one in asks)
-            assert bridge.received[1]["growth"] == {"per_sec": 5, "splats_max": 0, "sh_degree": 3}
-            client.drive(lambda: job.over, 20, "the end")
-            [grown] = [event for event in job.take_events() if isinstance(event, events.Grown)]
-            assert grown.final and str(grown) == "version 7, the last: 9 splats"
+    share = str(tmp_path) if by_path else ""
+    with FakeBridge(script(6), share_disk=share) as bridge, connect(bridge.url, bridge.token) as client:
+        job = play(bridge, client, 6)
+        assert held(job.cloud) == {slot: row(slot if slot < 300 else 300 - slot) for slot in
+                                   [3, 4, 5, *range(300, 306)]}  # fmt: skip
+        asks = [one for one in bridge.received if one["type"] == "growth.get"]
+        assert [one["have"] for one in asks] == sorted(one["have"] for one in asks)
+        assert bridge.received[1]["growth"] == {"per_sec": 5, "splats_max": 0, "sh_degree": 3}
+        client.drive(lambda: job.over, 20, "the end")
+        [grown] = [event for event in job.take_events() if isinstance(event, events.Grown)]
+        assert grown.final and str(grown) == "version 7, the last: 9 splats"
 
 
 def test_a_client_that_is_cut_off_again_and_again_comes_to_the_end() -> None:
     chance = random.Random(7)
-    with FakeBridge(script(5), cut_after=lambda: chance.choice([0, 900, 2000, 4000]), piece_bytes=97) as bridge:
-        with connect(bridge.url, bridge.token) as client:
-            job = play(bridge, client, 5)
-            assert sorted(held(job.cloud)) == [2, 3, 4, *range(300, 305)]
+    breaking = FakeBridge(script(5), cut_after=lambda: chance.choice([0, 900, 2000, 4000]), piece_bytes=97)
+    with breaking as bridge, connect(bridge.url, bridge.token) as client:
+        job = play(bridge, client, 5)
+        assert sorted(held(job.cloud)) == [2, 3, 4, *range(300, 305)]
     assert bridge.connections > 1
 
 

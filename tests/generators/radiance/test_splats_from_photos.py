@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from engines.assets import Capture, Splats
-from generators.events import Cancelled, GeneratorError, Note, Preview, Produced, Progress, Request
+from generators.events import Cancelled, Event, GeneratorError, Grown, Note, Preview, Produced, Progress, Request
 from generators.radiance import checkpoint, splats_from_photos
 from generators.radiance.specs import SPECS, SPLATS_FROM_PHOTOS, SplatsFromPhotosParams
 from generators.spec import params_schema
@@ -31,6 +33,8 @@ class Bench:
     device: str = "cpu"
     wants_previews: bool = True
     checks_left: int = 1_000_000
+    wants_growth: bool = False
+    finishing: bool = False
 
     def check(self) -> None:
         self.checks_left -= 1
@@ -96,6 +100,100 @@ def test_a_killed_run_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.Monk
 def _fresh(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+def test_a_damaged_checkpoint_costs_the_work_but_not_the_job(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "scene", VIEWS)
+    scratch = _fresh(tmp_path / "scratch")
+    (scratch / splats_from_photos.CHECKPOINT_NAME).write_bytes(b"half a file")
+    events = list(splats_from_photos.run(request(path), Bench(scratch)))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert "begun anew: what an earlier attempt had left is damaged" in notes
+    assert isinstance(events[-1], Produced)
+
+
+def test_a_watched_cloud_grows_and_ends_as_what_is_produced(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "scene", VIEWS)
+    params = msgspec.structs.replace(PARAMS, strategy="default", iterations=150, splats_max=900)
+    events = list(splats_from_photos.run(request(path, params), Bench(tmp_path, wants_growth=True)))
+    grown = [event for event in events if isinstance(event, Grown)]
+    assert len(grown) > 100 and isinstance(events[-1], Produced) and grown[-1].splats is events[-1].asset
+    first = next(index for index, event in enumerate(events) if isinstance(event, Grown))
+    stages = [event.stage for event in events[:first] if isinstance(event, Progress)]
+    assert not any(stage.startswith("training") for stage in stages), "seeds are shown before the first step"
+    sizes = set()
+    for event in grown:
+        assert event.ids is not None and len(event.ids) == len(event.splats.positions) == len(np.unique(event.ids))
+        sizes.add(len(event.ids))
+    assert len(sizes) > 1, "the cloud gains and loses splats"
+    for before, after in zip(grown, grown[1:], strict=False):
+        assert before.ids is not None and after.ids is not None
+        both, was, now = np.intersect1d(before.ids, after.ids, return_indices=True)
+        moved = np.linalg.norm(before.splats.positions[was] - after.splats.positions[now], axis=1)
+        assert len(both) > 50 and np.median(moved) < 0.05, "who keeps its name keeps its place"
+    nobody = list(splats_from_photos.run(request(path), Bench(_fresh(tmp_path / "other"))))
+    assert len([event for event in nobody if isinstance(event, Grown)]) == 1
+
+
+def test_good_enough_is_delivered_as_it_is(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "scene", VIEWS)
+    bench = Bench(tmp_path / "scratch", wants_growth=True)
+    events = []
+    for event in splats_from_photos.run(request(path), bench):
+        events.append(event)
+        bench.finishing = sum(isinstance(one, Grown) for one in events) >= 10
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert "finished early, at iteration 9 of 40" in notes and isinstance(events[-1], Produced)
+
+
+def test_a_cloud_is_trained_further(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "scene", VIEWS)
+    params = msgspec.structs.replace(PARAMS, iterations=120, splats_max=2000, hold_out_every=0)
+    first = list(splats_from_photos.run(request(path, params), Bench(tmp_path / "a")))
+    cloud = first[-1]
+    assert isinstance(cloud, Produced) and isinstance(cloud.asset, Splats)
+    ask = request(path, params)
+    more = Request(ask.params, ask.seed, {**ask.inputs, "start": cloud.asset})
+    second = list(splats_from_photos.run(more, Bench(tmp_path / "b", wants_growth=True)))
+    start = next(event for event in second if isinstance(event, Grown)).splats
+    np.testing.assert_allclose(start.positions, cloud.asset.positions, atol=1e-4)
+    np.testing.assert_allclose(start.scales, cloud.asset.scales, rtol=1e-3)
+    assert _decibels(second) > _decibels(first) + 0.5
+    notes = [event.text for event in second if isinstance(event, Note)]
+    assert f"trained further from {len(cloud.asset.positions):,} splats" in notes
+    small = msgspec.structs.replace(params, splats_max=500, sh_degree=2, iterations=50)
+    third = list(splats_from_photos.run(Request(small, 1, more.inputs), Bench(tmp_path / "c")))
+    assert any("of which the 500 most important were kept" in event.text for event in third if isinstance(event, Note))
+    assert isinstance(third[-1], Produced) and isinstance(third[-1].asset, Splats)
+    assert third[-1].asset.sh.shape == (500, 9, 3)
+    with pytest.raises(GeneratorError, match="expected splats"):
+        list(splats_from_photos.run(Request(params, 1, {**ask.inputs, "start": Capture(path)}), Bench(tmp_path)))
+
+
+def _decibels(events: list[Event]) -> float:
+    notes = [event.text for event in events if isinstance(event, Note)]
+    [found] = [match for note in notes if (match := re.search(r"views ([\d.]+) dB PSNR", note))]
+    return float(found[1])
+
+
+def test_cancelling_waits_for_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_folder(tmp_path / "scene", VIEWS)
+    gate, begun = threading.Event(), threading.Event()
+
+    def stuck(*_: object, **__: object) -> None:
+        begun.set()
+        gate.wait(60)
+
+    class Impatient(Bench):
+        def check(self) -> None:
+            if begun.is_set():
+                raise Cancelled
+
+    monkeypatch.setattr(splats_from_photos, "Trainer", stuck)
+    with pytest.raises(Cancelled):
+        list(splats_from_photos.run(request(path), Impatient(tmp_path)))
+    assert not gate.is_set(), "the sweep still goes on when the run is over"
+    gate.set()
 
 
 def test_no_photographs_are_refused_in_words(tmp_path: Path) -> None:
