@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engines.assets import FloatArray, Splats
 from generators.radiance.cameras import Camera, looking_at
 from generators.radiance.parameters import from_splats
-from generators.radiance.rasterizer import Rules
+from generators.radiance.rasterizer import Raster, Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.splats.clouds import Extent, extent, importance, taken
 
@@ -37,11 +37,21 @@ def three_quarter(bulk: Extent, side_px: int = SIDE_PX) -> Camera:
 
 def rendered(cloud: Splats, camera: Camera, background: float | FloatArray = BACKGROUND) -> FloatArray:
     """What the camera sees of the whole cloud: display-referred float32 [3, H, W], not clipped."""
+    return _raster(cloud, camera, background).image
+
+
+def likeness_db(before: Splats, after: Splats, camera: Camera) -> float:
+    """PSNR of the second cloud's picture against the first's, over those pixels only where either has something."""
+    one, other = _raster(before, camera, BACKGROUND), _raster(after, camera, BACKGROUND)
+    there = np.minimum(one.transmittance, other.transmittance) < 0.95
+    return psnr(one.image[:, there], other.image[:, there]) if there.any() else 99.0
+
+
+def _raster(cloud: Splats, camera: Camera, background: float | FloatArray) -> Raster:
     backend = NumbaBackend()
     projection = backend.project(from_splats(cloud), camera, Rules(near=1e-4), sound=True)
-    behind = np.broadcast_to(np.asarray(background, np.float32), 3)
-    raster = backend.rasterize(projection, projection.colour, np.ascontiguousarray(behind), camera.width, camera.height)
-    return raster.image
+    behind = np.ascontiguousarray(np.broadcast_to(np.asarray(background, np.float32), 3))
+    return backend.rasterize(projection, projection.colour, behind, camera.width, camera.height)
 
 
 def codes(image: FloatArray) -> NDArray[np.uint8]:
@@ -54,12 +64,32 @@ def picture(cloud: Splats, camera: Camera | None = None) -> NDArray[np.uint8]:
     return codes(rendered(most_important(cloud), camera or three_quarter(extent(cloud))))
 
 
-def before_after(before: Splats, after: Splats, camera: Camera | None = None) -> NDArray[np.uint8]:
-    """Both clouds from one camera, by default that which frames the first, uint8 sRGB [H, 2·W + gap, 3]."""
-    camera = camera or three_quarter(extent(before))
+def before_after(before: Splats, after: Splats) -> NDArray[np.uint8]:
+    """Both clouds as the camera that frames the first sees them, uint8 sRGB [H, 2·W + gap, 3]."""
+    return side_by_side(before, after, three_quarter(extent(before)))
+
+
+def before_after_move(before: Splats, after: Splats) -> NDArray[np.uint8]:
+    """Both clouds from one camera that frames both; where one would be tiny in it, each from its own."""
+    bulks = extent(before), extent(after)
+    low = np.minimum(bulks[0].low, bulks[1].low)
+    high = np.maximum(bulks[0].high, bulks[1].high)
+    whole = Extent((low + high) / 2, low, high, float(np.linalg.norm(high - low)) / 2)
+    sizes = [float(np.linalg.norm(bulk.high - bulk.low)) for bulk in bulks]
+    if min(sizes) * 4 > float(np.linalg.norm(high - low)):
+        return side_by_side(before, after, three_quarter(whole))
+    pictures = [picture(cloud, three_quarter(bulk)) for cloud, bulk in zip((before, after), bulks, strict=True)]
+    return np.concatenate([pictures[0], _gap(), pictures[1]], axis=1)
+
+
+def side_by_side(before: Splats, after: Splats, camera: Camera) -> NDArray[np.uint8]:
+    """Both clouds from one camera, uint8 sRGB [H, 2·W + gap, 3]."""
     left, right = picture(before, camera), picture(after, camera)
-    gap = np.full((camera.height, GAP_PX, 3), 255, np.uint8)
-    return np.concatenate([left, gap, right], axis=1)
+    return np.concatenate([left, _gap(), right], axis=1)
+
+
+def _gap() -> NDArray[np.uint8]:
+    return np.full((SIDE_PX, GAP_PX, 3), 255, np.uint8)
 
 
 def most_important(cloud: Splats, count: int = SPLATS_MAX) -> Splats:

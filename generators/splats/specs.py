@@ -7,11 +7,14 @@ from generators.spec import GeneratorSpec, Needs, Port
 from generators.splats.params import (
     CleanParams,
     CropParams,
+    DecimateParams,
+    LevelsParams,
     TransformParams,
 )
 
 CLOUD = Port(name="cloud", kinds=(Kind.SPLATS,), help="The splat cloud.")
 NEEDS = Needs(memory_gb=1.5, modules=("numba",))
+
 SPECS = (
     GeneratorSpec(
         id="splats.crop",
@@ -42,5 +45,25 @@ SPECS = (
         params=TransformParams,
         needs=NEEDS,
         run="generators.splats.transform:run",
+    ),
+    GeneratorSpec(
+        id="splats.decimate",
+        title="Thin out splats",
+        promise="Merges neighbours until a budget is met, so that the cloud looks the same with fewer splats.",
+        gives=(Kind.SPLATS,),
+        takes=(CLOUD,),
+        params=DecimateParams,
+        needs=NEEDS,
+        run="generators.splats.decimate:run",
+    ),
+    GeneratorSpec(
+        id="splats.levels",
+        title="Levels of detail",
+        promise="A row of ever lighter clouds, lod0 the finest, for what is seen from ever farther away.",
+        gives=(Kind.SPLATS,),
+        takes=(CLOUD,),
+        params=LevelsParams,
+        needs=NEEDS,
+        run="generators.splats.levels:run",
     ),
 )

@@ -18,7 +18,7 @@ from generators.splats.moving import (
     turned_about,
 )
 from generators.splats.params import TransformParams
-from generators.splats.pictures import before_after
+from generators.splats.pictures import before_after_move
 
 WITHIN_DEG = {"nearly": 50.0, "any": 180.0}
 _AXES = {"x": 0, "y": 1, "z": 2}
@@ -51,7 +51,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     yield Progress(0.4, "moving")
     result = moved(cloud, motion, context.check)
     if context.wants_previews:
-        yield Preview(before_after(cloud, result))
+        yield Preview(before_after_move(cloud, result))
     yield Produced(result)
 
 
