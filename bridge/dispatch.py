@@ -32,6 +32,7 @@ from bridge.queue import FairQueue
 from bridge.records import FINAL_STATES, JobRecord
 from bridge.store import Store
 from bridge.supervisor import Supervisor
+from engines.kinds import Kind
 from generators.catalog import Catalog, params_type_name
 from generators.pipe import DeviceRow, GrowthOrder, PreviewOrder, RunOrder
 
@@ -184,7 +185,11 @@ class Dispatcher:
             with said_to_client():
                 spec = self._catalog.spec(record.generator)
                 self._catalog.check_available(record.generator, self._supervisor.devices)
-            inputs = {port: input_order(self._store, digest) for port, digest in record.inputs.items()}
+            whole = {port.name for port in spec.takes if Kind.CAPTURE in port.kinds}
+            inputs = {
+                name: input_order(self._store, digest, undecoded=name in whole)
+                for name, digest in record.inputs.items()
+            }
         except errors.RequestError as error:  # it was accepted under another catalog, or its input has been collected
             self._refuse(record, error)
             return False

@@ -44,6 +44,8 @@ class InputOrder(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str
     parts: dict[str, str]
     """Path by digest."""
+    undecoded: bool = False
+    """Whether a film is to be handed over as its file: decoded, a minute of it takes ten gigabytes."""
 
 
 class PreviewOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from engines.assets import Asset, Splats
+from engines.assets import Asset, Capture, Splats
 from engines.errors import EnginesError
 from engines.importance import order_of, sorted_splats
-from engines.neutral import manifest_from_bytes, read, write
+from engines.kinds import Kind
+from engines.neutral import WHOLE_FILE, manifest_from_bytes, read, write
 from generators.events import Cancelled, Event, GeneratorError, Grown, Note, Preview, Produced, Progress, Request
 from generators.growth import Publisher
 from generators.pacing import Pacer
@@ -171,6 +172,8 @@ def imported(reference: str) -> Any:
 def read_input(order: InputOrder) -> Asset:
     """The neutral asset that an input order points at. Raises `EnginesError`, `OSError`."""
     manifest = manifest_from_bytes(Path(order.manifest).read_bytes())
+    if order.undecoded and manifest.kind is Kind.CLIP and [part.name for part in manifest.parts] == [WHOLE_FILE]:
+        return Capture(Path(order.parts[manifest.parts[0].digest]), manifest.name)
     return read(manifest, lambda digest: Path(order.parts[digest]))
 
 

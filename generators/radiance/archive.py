@@ -114,6 +114,30 @@ class ZipSource:
         self._zip.close()
 
 
+class JoinedSource:
+    """One capture, and beside it the files of another in a folder of their own."""
+
+    def __init__(self, first: Source, other: Source, folder: str) -> None:
+        self._other = {f"{folder}/{name}": name for name in other.names}
+        taken = self._other.keys() & first.names
+        if taken:
+            raise CaptureError(f"the capture holds {sorted(taken)[0]} already; rename its folder {folder}")
+        self._first, self._second = first, other
+        self.names = first.names | self._other.keys()
+
+    def read(self, name: str) -> bytes:
+        """See `Source.read`."""
+        return self._second.read(self._other[name]) if name in self._other else self._first.read(name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
 def _checked(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     entries: dict[str, zipfile.ZipInfo] = {}
     total = 0

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from engines import neutral
-from engines.assets import Image
+from engines.assets import Capture, Image
+from engines.errors import DamagedFile
 from generators import runner
 from generators.events import Context, Event, GeneratorError, Note, Produced, Progress, Request
 from generators.pacing import Pacer
@@ -162,3 +163,15 @@ def test_a_clean_up_that_fails_is_for_the_log(
 def test_an_asset_that_breaks_its_form_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended, sent = local("unsuitable", tmp_path, monkeypatch)
     assert (ended.outcome, ended.cause) == ("failed", "told") and ended.message and not sent
+
+
+def test_a_film_is_handed_over_as_its_file_where_captures_are_taken(tmp_path: Path) -> None:
+    film = tmp_path / "film"
+    film.write_bytes(b"\0\0\0\x18ftypisom\0\0\2\0isomiso2mp41" + bytes(64))
+    digest = "ab" * 32
+    manifest = neutral.manifest_for_file(film, digest, name="walk")
+    (tmp_path / "manifest").write_bytes(neutral.manifest_bytes(manifest))
+    row = InputOrder(manifest=str(tmp_path / "manifest"), parts={digest: str(film)}, undecoded=True)
+    assert runner.read_input(row) == Capture(film, "walk")
+    with pytest.raises(DamagedFile):
+        runner.read_input(msgspec.structs.replace(row, undecoded=False))

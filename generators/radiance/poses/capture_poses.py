@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-from engines.assets import Asset, Capture, Clip
+from engines.assets import Capture, Clip
 from generators.events import Context, Event, GeneratorError, Note, Produced, Progress, Request
-from generators.radiance.archive import CaptureError, open_source
+from generators.radiance.archive import open_source
 from generators.radiance.capture import has_poses
 from generators.radiance.capture_specs import CapturePosesParams
+from generators.radiance.poses import films
+from generators.radiance.poses.films import is_film
 from generators.radiance.poses.finding import Found, find_poses
+from generators.radiance.poses.process import require_colmap
 
 FOLDER = "poses"
 POSED = "posed.zip"
@@ -22,26 +26,28 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     if not isinstance(params, CapturePosesParams):
         raise GeneratorError(f"expected CapturePosesParams, got {type(params).__name__}")
     photos = request.inputs.get("photos")
-    if photos is None:
+    if not isinstance(photos, Capture | Clip):
         raise GeneratorError("no photographs were given; pass a folder or zip of photographs, or a film")
     found = yield from found_poses(photos, params, context, seed=request.seed)
-    name = getattr(photos, "name", "") or "photographs"
+    name = photos.name or "photographs"
     yield Progress(1.0, "done")
     yield Produced(Capture(found.path, f"{name}, posed"))
 
 
 def found_poses(
-    photos: Asset, params: CapturePosesParams, context: Context, *, seed: int
+    photos: Capture | Clip, params: CapturePosesParams, context: Context, *, seed: int
 ) -> Generator[Event, None, Found]:
     """See `finding.find_poses`; the work is done in the run's scratch folder."""
     folder = context.scratch / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    if not isinstance(photos, Capture):
-        raise CaptureError(f"expected photographs, got {photos.kind}")
-    with open_source(photos.path) as source:
+    require_colmap()  # before a film is looked through for nothing
+    with ExitStack() as stack:
+        source, filmed = yield from films.opened(
+            photos, folder, frames_max=params.frames_max, check=context.check, stack=stack
+        )
         if has_poses(source):
             yield Note("the camera poses that came with the photographs were not used")
-        return (yield from find_poses(source, folder, params, seed=seed, check=context.check))
+        return (yield from find_poses(source, folder, params, seed=seed, check=context.check, filmed=filmed))
 
 
 def with_poses(photos: Capture | Clip, context: Context, *, seed: int) -> Iterator[Event | Path]:
@@ -50,7 +56,7 @@ def with_poses(photos: Capture | Clip, context: Context, *, seed: int) -> Iterat
     That is the capture given, without any event, when it has poses. A run that is taken up again finds what it made.
     """
     made = context.scratch / FOLDER / POSED
-    if isinstance(photos, Capture):
+    if isinstance(photos, Capture) and not is_film(photos.path):
         with open_source(photos.path) as source:
             if has_poses(source):
                 yield photos.path
