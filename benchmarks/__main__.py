@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from benchmarks.figures import Figure, show
 
-BENCHES = ("bridge", "materials", "engines", "radiance", "blender")
+BENCHES = ("bridge", "materials", "engines", "radiance", "poses", "blender")
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from engines.kinds import Kind
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Extensions, in lower case, of the files that count as photographs."""
+FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+"""And of those that may stand in for them."""
 
 _DIRECTORY_MAX_BYTES = 8 << 20
 """More than 20 000 entries with long names need; what claims more is not read into memory."""
@@ -45,16 +47,16 @@ def decode(path: Path, limits: Limits) -> Capture:
 def photograph_names(path: Path, limits: Limits) -> tuple[str, ...]:
     """The names of the photographs in a zip, sorted, after all of its directory has been found in order.
 
-    Raises `DamagedFile` when it is no archive, leads outside of itself, is encrypted, lists a file twice or holds no
-    photograph, and `TooLarge` for too many entries or too much in them.
+    Raises `DamagedFile` when it is no archive, leads outside of itself, is encrypted, lists a file twice or holds
+    neither photograph nor film, and `TooLarge` for too many entries or too much in them.
     """
-    with _opened(path) as archive:
+    with opened(path) as archive:
         return tuple(info.filename for info in _photographs(archive, path, limits))
 
 
 def first_photographs(path: Path, limits: Limits, count: int) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of up to `count` photographs, spread evenly over their sorted names. Raises as above."""
-    with _opened(path) as archive:
+    with opened(path) as archive:
         infos = _photographs(archive, path, limits)
         chosen = min(count, len(infos))
         for place in range(chosen):
@@ -67,7 +69,7 @@ def first_photographs(path: Path, limits: Limits, count: int) -> Iterator[tuple[
 
 def names_in(path: Path) -> frozenset[str]:
     """The names of all files in a zip, none of them believed yet. Raises `DamagedFile`, `TooLarge`."""
-    with _opened(path) as archive:
+    with opened(path) as archive:
         return frozenset(archive.namelist())
 
 
@@ -84,7 +86,8 @@ class _Bounded(io.FileIO):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An archive whose directory is of bearable size. Raises `DamagedFile` for what is none, `TooLarge`."""
     with _Bounded(path) as file:
         try:
             archive = zipfile.ZipFile(file)
@@ -107,9 +110,9 @@ def _photographs(archive: zipfile.ZipFile, path: Path, limits: Limits) -> list[z
     if len(names) != sum(not info.is_dir() for info in infos):
         raise DamagedFile(f"{path.name} lists a file twice; which one is meant cannot be known")
     found = [names[name] for name in sorted(names) if is_photograph(name)]
-    if not found:
+    if not found and not any(name.lower().endswith(FILMS) for name in names):
         raise DamagedFile(
-            f"{path.name} is an archive without a single photograph in it",
+            f"{path.name} is an archive without a single photograph or film in it",
             remedy=f"pack pictures ({', '.join(PICTURES)}), with transforms.json or a COLMAP model if there is one",
         )
     return found

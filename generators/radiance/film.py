@@ -19,7 +19,6 @@ from engines.assets import FloatArray
 from generators.radiance import judging
 from generators.radiance.archive import CaptureError
 
-FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 JUDGED_SIDE_PX = 480
 MOTION_SIDE_PX = 64
 STEP = 0.05

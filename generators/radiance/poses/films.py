@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import Capture, Clip, FloatArray
-from engines.formats.capture_zip import is_photograph
+from engines.formats.capture_zip import FILMS, is_photograph
 from generators.events import Event, Note, Progress
 from generators.radiance import film, judging
 from generators.radiance.archive import CaptureError, FolderSource, JoinedSource, Source, open_source
@@ -43,7 +43,7 @@ def opened(
         yield from _from_file(photos.path, photos.name or "film", frames, frames_max, check)
         return FolderSource(frames), True
     source = stack.enter_context(open_source(photos.path))
-    films = sorted(name for name in source.names if name.lower().endswith(film.FILMS))
+    films = sorted(name for name in source.names if name.lower().endswith(FILMS))
     if not films:
         return source, False
     photographs = any(is_photograph(name) for name in source.names)

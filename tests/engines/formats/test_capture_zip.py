@@ -15,6 +15,7 @@ from engines.assets import Capture
 from engines.errors import DamagedFile, EnginesError, TooLarge, UnsuitableAsset
 from engines.export import export
 from engines.formats import capture_zip
+from engines.formats.capture_zip import photograph_names
 from engines.formats.registry import Limits
 from engines.hosts import HOSTS, host
 from engines.kinds import Kind
@@ -51,6 +52,12 @@ def test_a_capture_that_a_generator_made_is_kept_whole(tmp_path: Path) -> None:
     assert written.read_bytes() == packed.path.read_bytes() and draft.kind is Kind.CAPTURE
     manifest = neutral.manifest_of(draft, {draft.parts[0].name: "0" * 64}, {})
     assert neutral.read(manifest, lambda _: written) == Capture(written, packed.name)
+
+
+def test_a_zip_with_a_film_and_no_photograph_is_a_capture_too(tmp_path: Path) -> None:
+    packed = capture(tmp_path / "film.zip", {"clips/walk.MOV": b"film", "notes.txt": b""})
+    assert sniffed(packed.path)[1] is Kind.CAPTURE and photograph_names(packed.path, LIMITS) == ()
+    assert capture_zip.decode(packed.path, LIMITS) == packed
 
 
 def test_only_a_zip_of_photographs_is_kept_as_a_capture(tmp_path: Path) -> None:
