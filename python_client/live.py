@@ -21,6 +21,8 @@ from .replies import Reply
 if TYPE_CHECKING:
     from .jobs import Driver
 
+Pixels = Any
+"""Any contiguous buffer: bytes, a memoryview, an array, a host's own."""
 PIECE_BYTES = 896 << 10
 """Most bytes of a frame that are sent in one message."""
 WINDOW = 2
@@ -119,9 +121,9 @@ class LiveSession:
     def push(
         self,
         *,
-        colour: Optional[Bytes] = None,
-        depth: Optional[Bytes] = None,
-        normal: Optional[Bytes] = None,
+        colour: Optional[Pixels] = None,
+        depth: Optional[Pixels] = None,
+        normal: Optional[Pixels] = None,
         camera: Optional[Mapping[str, Any]] = None,
         params: Optional[Mapping[str, Any]] = None,
         width_px: int = 0,

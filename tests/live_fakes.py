@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from engines.assets import Image
+from engines.assets import Array, Image
 from engines.kinds import Kind
 from generators.events import GeneratorError, Request
 from generators.live.frames import Answer, Frame, LiveContext, Picture
@@ -72,12 +72,13 @@ class _Fake:
             pixels = pixels[..., 0]
         yield Picture(pixels)
 
-    def _pixels(self, frame: Frame) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def _pixels(self, frame: Frame) -> Array:
         if self._picture is not None:
             return np.ascontiguousarray(self._picture.pixels[..., :3])
         if frame.colour is not None:
             gain = np.float32(frame.params.gain)
-            return np.clip(frame.colour * gain, 0, 255).astype(np.uint8)
+            codes: Array = np.clip(frame.colour * gain, 0, 255).astype(np.uint8)
+            return codes
         grey = np.zeros((frame.height_px, frame.width_px, 3), np.uint8)
         if frame.depth is not None:
             grey[...] = np.where(np.isfinite(frame.depth), np.clip(frame.depth * 10, 0, 254), 255)[..., None]
