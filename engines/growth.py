@@ -75,13 +75,13 @@ def rows_of(splats: Splats, sh_count: int = 0) -> FloatArray:
     rows = np.empty((len(splats.positions), FIXED + 3 * count), np.float32)
     rows[:, POSITION], rows[:, ROTATION], rows[:, SCALE] = splats.positions, splats.rotations, splats.scales
     rows[:, OPACITY] = splats.opacities
-    rows[:, FIXED:] = splats.sh[:, :count].reshape(len(rows), -1)
+    rows[:, FIXED:] = splats.sh[:, :count].reshape(len(rows), 3 * count)
     return rows
 
 
 def splats_of(rows: FloatArray, name: str = "") -> Splats:
     """The cloud that rows hold."""
-    sh = np.ascontiguousarray(rows[:, FIXED:]).reshape(len(rows), -1, 3)
+    sh = np.ascontiguousarray(rows[:, FIXED:]).reshape(len(rows), (rows.shape[1] - FIXED) // 3, 3)
     parts = (rows[:, POSITION], rows[:, ROTATION], rows[:, SCALE], rows[:, OPACITY])
     positions, rotations, scales, opacities = (np.ascontiguousarray(part) for part in parts)
     return Splats(positions, rotations, scales, opacities, sh, name)

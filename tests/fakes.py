@@ -17,11 +17,24 @@ from typing import Annotated
 
 import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from bridge.supervisor import WorkerSettings
-from engines.assets import Image
+from engines.assets import Image, Splats
 from engines.kinds import Kind
-from generators.events import Cancelled, Context, Event, GeneratorError, Note, Preview, Produced, Progress, Request
+from generators.events import (
+    Cancelled,
+    Context,
+    Event,
+    GeneratorError,
+    Grown,
+    Note,
+    Preview,
+    Produced,
+    Progress,
+    Request,
+    WatchedContext,
+)
 from generators.spec import GeneratorSpec, Needs, Params, Port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,6 +162,70 @@ def repaint(request: Request, context: Context) -> Iterator[Event]:
     yield Produced(Image(255 - picture.pixels, name="inverted"))
 
 
+class GrowParams(Params):
+    """A cloud that gains, loses and moves splats; what is done so far is kept in the scratch folder."""
+
+    steps: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    step_secs: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    splats: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    dies_at: int = -1
+    """Kills its process before that step, on the first attempt."""
+    journal: str = ""
+    """A file that gets one line for each step: attempt's process and step."""
+
+
+def grow(request: Request, context: WatchedContext) -> Iterator[Event]:
+    params: GrowParams = request.params  # type: ignore[assignment]
+    kept = context.scratch / "step"
+    first = int(kept.read_text()) if kept.exists() else 0
+    if first:
+        yield Note(f"taken up again at step {first}")
+    splats, ids = _cloud(params, request.seed, first)
+    for step in range(first, params.steps):
+        context.check()
+        if context.finishing:
+            yield Note(f"finished early at step {step}")
+            break
+        if step == params.dies_at and not first:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if params.journal:
+            with open(params.journal, "a") as file:
+                file.write(f"{os.getpid()} {step}\n")
+        splats, ids = _cloud(params, request.seed, step + 1)
+        kept.write_text(str(step + 1))
+        if context.wants_growth:
+            yield Grown(splats, ids)
+        yield Progress((step + 1) / params.steps, f"step {step}")
+        time.sleep(params.step_secs)
+    yield Grown(splats, ids)
+    yield Produced(splats)
+
+
+def _cloud(params: GrowParams, seed: int, step: int) -> tuple[Splats, NDArray[np.int64]]:
+    """The cloud after so many steps: splat number n lives from step n to n + 30, and every third moves now and then."""
+    ids = np.arange(max(0, step - 10), step + params.splats)
+    random = np.random.default_rng([seed, step])
+    every = np.random.default_rng(seed).random((int(ids[-1]) + 1, 12), np.float32)[ids] + np.float32(0.1)
+    every[:, :3] += np.where(ids % 3 == step % 3, random.random(len(ids)), 0)[:, None].astype(np.float32)
+    turn = every[:, 3:7] / np.linalg.norm(every[:, 3:7], axis=1, keepdims=True)
+    opacity = np.minimum(every[:, 10], 1)
+    sh = np.repeat(every[:, None, 9:12], 4, axis=1)
+    return Splats(every[:, :3].copy(), turn, every[:, 7:10].copy(), opacity, np.ascontiguousarray(sh)), ids
+
+
+GROW = GeneratorSpec(
+    id="fake.grow",
+    title="Fake that grows a cloud",
+    promise="Grows, and can be paused.",
+    gives=(Kind.SPLATS,),
+    params=GrowParams,
+    run="tests.fakes:grow",
+    timeout_secs=60.0,
+    silence_secs=2.0,
+    resumable=True,
+    grows=True,
+    steers=("pause", "finish"),
+)
 SCRIPT = GeneratorSpec(
     id="fake.script",
     title="Fake",
@@ -195,7 +272,7 @@ HUGE = GeneratorSpec(
     run="tests.fakes:run",
     needs=Needs(gpu_memory_gb=10_000.0),
 )
-SPECS = (SCRIPT, HASTY, REPAINT, ABSENT, HUGE)
+SPECS = (GROW, SCRIPT, HASTY, REPAINT, ABSENT, HUGE)
 
 
 def quick_workers(**changes: object) -> WorkerSettings:

@@ -90,6 +90,12 @@ class Workplace:
             while self.supervisor.figures()["workers_ready"] < workers:
                 await asyncio.sleep(0.01)
 
+    async def until_workers(self, workers: int) -> None:
+        """Wait until there are exactly so many workers."""
+        async with asyncio.timeout(PATIENCE_SECS):
+            while self.supervisor.figures()["workers"] != workers:
+                await asyncio.sleep(0.01)
+
     def _heard(self, session: str, message: BridgeMessage, payload: bytes | memoryview) -> None:
         self.heard.append((session, message, bytes(payload)))
         self._news.set()

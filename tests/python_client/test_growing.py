@@ -68,7 +68,7 @@ def test_whatever_is_skipped_or_cut_the_cloud_ends_as_the_newest_version(
         assert delta.done
     assert held(cloud) == {slot: tuple(values) for slot, values in versions[-1].items()}
     assert (cloud.version, cloud.count, cloud.final) == (len(versions), len(versions[-1]), True)
-    in_order = [tuple(one) for one in cloud.in_order().tolist()] if cloud.count else []
+    in_order = [tuple(one) for one in np.asarray(cloud.in_order()).reshape(cloud.count, cloud.stride).tolist()]
     assert sorted(in_order) == sorted(versions[-1].values())
 
 
@@ -129,10 +129,12 @@ def script(versions: int) -> Any:
 def play(bridge: FakeBridge, client: Client, versions: int) -> Any:
     seen: list[int] = []
     job = client.submit("test.cloud", growth=Growth(per_sec=5), on_grown=lambda cloud: seen.append(cloud.version))
+    cloud = job.cloud
+    assert cloud is not None
     for version in range(1, versions + 1):
-        client.drive(lambda version=version: job.cloud.version >= version, 20, "a version")  # type: ignore[misc]
+        client.drive(lambda version=version: cloud.version >= version, 20, "a version")  # type: ignore[misc]
         bridge.release()
-    client.drive(lambda: job.cloud.final, 20, "the last version")
+    client.drive(lambda: cloud.final, 20, "the last version")
     assert seen == sorted(seen)
     return job
 
