@@ -8,7 +8,7 @@ from .around import Around
 from .camera import camera_pictures
 from .images import image_file
 from .objects import SOLID, collection_glb, object_glb
-from .viewport import viewport_picture, viewport_pixels, why_no_viewport
+from .viewport import viewport_area, viewport_picture, viewport_pixels, why_no_viewport
 
 __all__ = [
     "SOLID",
@@ -19,6 +19,7 @@ __all__ = [
     "collection_glb",
     "image_file",
     "object_glb",
+    "viewport_area",
     "viewport_picture",
     "viewport_pixels",
     "why_no_viewport",

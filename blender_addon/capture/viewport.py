@@ -18,7 +18,7 @@ def why_no_viewport() -> str:
     """Why the viewport cannot be captured, in one sentence; empty when it can."""
     if bpy.app.background:
         return "Blender runs without a window, so there is no viewport to look through"
-    if _area() is None:
+    if viewport_area() is None:
         return "No 3D viewport is open"
     return ""
 
@@ -33,7 +33,7 @@ def viewport_pixels(width_px: int, height_px: int) -> NDArray[np.uint8]:
         raise CaptureError(why, "Open one, or use the camera")
     import gpu  # asks for a graphics context, which a Blender without a window lacks
 
-    area = _area()
+    area = viewport_area()
     space = area.spaces.active
     region = next(region for region in area.regions if region.type == "WINDOW")
     view = space.region_3d
@@ -65,7 +65,7 @@ def viewport_picture(folder: str | Path, *, size_px: int = 768) -> CapturedFile:
     why = why_no_viewport()
     if why:
         raise CaptureError(why, "Open one, or use the camera")
-    area = _area()
+    area = viewport_area()
     scale = size_px / max(area.width, area.height)
     width, height = max(16, round(area.width * scale)), max(16, round(area.height * scale))
     path = Path(folder) / "viewport.png"
@@ -74,7 +74,7 @@ def viewport_picture(folder: str | Path, *, size_px: int = 768) -> CapturedFile:
     return CapturedFile(str(path), "image", "colour", "image/png", "Viewport", {"width_px": width, "height_px": height})
 
 
-def _area() -> Any:
+def viewport_area() -> Any:
     """The largest open 3D viewport, or None."""
     manager = bpy.context.window_manager
     windows = manager.windows if manager is not None else ()

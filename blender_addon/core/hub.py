@@ -196,8 +196,13 @@ class Hub:
 
     @property
     def generators(self) -> list[Generator]:
-        """The catalog, empty until the first welcome."""
-        return self.client.generators
+        """Those of the catalog that take jobs; empty until the first welcome."""
+        return [row for row in self.client.generators if row.jobs]
+
+    @property
+    def live_generators(self) -> list[Generator]:
+        """Those of the catalog that work live."""
+        return [row for row in self.client.generators if row.live is not None]
 
     @property
     def watched(self) -> list[WatchedFile]:

@@ -22,10 +22,13 @@ KIND_TITLES = {
     "mesh": "Mesh",
     "splats": "Splats",
     "sound": "Sound",
-    "field": "Views",
+    "field": "Field",
+    "capture": "Capture",
     "scene": "Scene",
 }
 """Kinds of asset, in the order in which the panel offers them."""
+INPUTS_ALONE = ("capture", "field")
+"""Kinds that nothing in Blender shows, but of which other generators make what can be shown."""
 PLACEABLE = ("material", "image", "clip", "mesh", "splats", "sound")
 
 
@@ -236,7 +239,7 @@ def _done(run: Run, title: str, kind: str, waits_for: str) -> JobRow:
     if len(run.landed) < len(run.assets):
         line = f"Ready, {waits_for}" if waits_for else "Placing …"
         if kind not in PLACEABLE:
-            line = "Ready; Blender has no place for it"
+            line = "Ready, an input for others" if kind in INPUTS_ALONE else "Ready; Blender has no place for it"
         return JobRow(run.key, title, kind, line, "good", None, (), tuple(again))
     said = list(dict.fromkeys(run.landed.values()))
     line = said[0] if len(said) == 1 else f"{len(run.landed)} results placed" if said else "It made nothing"

@@ -10,6 +10,8 @@ from . import (
     form_operators,
     handlers,
     job_operators,
+    live_operators,
+    live_preview,
     menus,
     panels,
     preferences,
@@ -28,6 +30,7 @@ CLASSES = (
     *job_operators.CLASSES,
     *preset_operators.CLASSES,
     *synthetic_operator.CLASSES,
+    *live_operators.CLASSES,
     *menus.CLASSES,
     *panels.CLASSES,
 )
@@ -48,6 +51,9 @@ def register() -> None:
 def unregister() -> None:
     """Take everything away in the opposite order."""
     ticker.unregister()
+    one = session.maybe()
+    if one is not None:
+        live_preview.stop(one)
     session.stop()
     media.unregister()
     handlers.unregister()

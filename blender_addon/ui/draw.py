@@ -10,9 +10,19 @@ import bpy
 from .. import provenance
 from ..capture import why_no_viewport
 from ..core.controls import Control, colour_parts
-from ..core.panel_model import ConnectionRow, JobRow, categories, job_row, port_rows, sentence, wrapped
+from ..core.form import Form
+from ..core.panel_model import (
+    ConnectionRow,
+    JobRow,
+    categories,
+    job_row,
+    kinds_in_words,
+    port_rows,
+    sentence,
+    wrapped,
+)
 from ..core.runs import Run
-from . import inputs, session, thumbnails
+from . import inputs, live_preview, session, thumbnails
 from .properties import KIND_ICONS
 
 BUTTONS = {
@@ -59,11 +69,61 @@ def form(layout: Any, context: Any) -> None:
     column.enabled = generator.available
     for port in port_rows(generator.takes):
         _input(column, panel.inputs.get(port.name), port)
-    _controls(column, one, panel)
+    _controls(column, one.form, panel.controls, panel)
     _seed(column, panel)
     column.use_property_split, column.use_property_decorate = True, False
     column.prop(panel, "target", text="Place")
     _button(layout, one)
+
+
+def live(layout: Any, context: Any) -> None:
+    """The live preview: which, of what, how it stands, and the button."""
+    one, panel = session.current(), context.window_manager.scenecast
+    if not one.hub.live_generators:
+        _text(layout, "The bridge has no generators that work live.", context)
+        return
+    generator = one.live_form.row
+    if generator is None or panel.live_generator != one.live_form.generator:
+        return  # the rows follow with the next tick
+    runs = one.live is not None
+    head = layout.column()
+    head.enabled = not runs
+    head.operator_menu_enum("scenecast.live_pick", "generator", text=generator.title)
+    if not generator.available:
+        _text(layout, f"Cannot run here. {sentence(generator.reason)}", context, icon="ERROR")
+        return
+    note = layout.column(align=True)
+    note.active = False
+    _text(note, generator.promise, context)
+    for port in port_rows(generator.takes):
+        _input(head, panel.live_inputs.get(port.name), port)
+    _controls(layout, one.live_form, panel.live_controls, panel)
+    column = layout.column()
+    column.use_property_split, column.use_property_decorate = True, False
+    size = column.column()
+    size.enabled = not runs
+    size.prop(panel, "live_size_px")
+    column.prop(panel, "live_strength", slider=True)
+    _live_button(layout, one, context)
+
+
+def _live_button(layout: Any, one: session.Session, context: Any) -> None:
+    big = layout.row()
+    big.scale_y = 1.5
+    hindrances = one.live_form.hindrances(inputs.live()[0])
+    if one.live is not None:
+        big.operator("scenecast.live_stop", text="Stop", icon="SNAP_FACE")
+    else:
+        big.enabled = not hindrances and one.hub.state.status == "connected"
+        big.operator("scenecast.live_start", text="Start", icon="PLAY")
+        for text in hindrances[:3]:
+            layout.label(text=sentence(text), icon="INFO")
+    row = live_preview.row(one)
+    if row is not None:
+        layout.label(text=row.title, icon=TONE_ICONS[row.tone])
+        for text in (row.cause, row.remedy):
+            if text:
+                _text(layout, text, context)
 
 
 def jobs(layout: Any, context: Any) -> None:
@@ -181,6 +241,14 @@ def _input(layout: Any, row: Any, port: Any) -> None:
         picker = box.operator_menu_enum("scenecast.pick_result" if row.source == "result" else "scenecast.pick_watched",
                                         "digest", text=row.title or "Choose …")  # fmt: skip
         picker.port = row.name
+        if row.source == "result":
+            picker.lane = row.lane
+    elif row.source == "shown":
+        line = box.row()
+        line.active = False
+        line.label(
+            text=inputs.title_of(row) or f"Select {kinds_in_words(port.kinds).lower()} made here", icon="OBJECT_DATA"
+        )
     elif row.source == "active":
         line = box.row()
         line.active = False
@@ -201,10 +269,10 @@ def _around(box: Any, row: Any) -> None:
     column.prop(row, "look")
 
 
-def _controls(layout: Any, one: session.Session, panel: Any) -> None:
-    rows = {row.name: row for row in panel.controls}
-    usual = [control for control in one.form.controls if not control.advanced]
-    finer = [control for control in one.form.controls if control.advanced]
+def _controls(layout: Any, form: Form, controls: Any, panel: Any) -> None:
+    rows = {row.name: row for row in controls}
+    usual = [control for control in form.controls if not control.advanced]
+    finer = [control for control in form.controls if control.advanced]
     column = layout.column()
     for control in usual:
         _control(column, control, rows[control.name])

@@ -115,7 +115,7 @@ class SCENECAST_OT_reset(bpy.types.Operator):
 
 def _results(self: Any, _context: Any) -> list[tuple[str, str, str]]:
     one = session.current()
-    row = rows.state().inputs.get(self.port)
+    row = rows.inputs_of(self.lane).get(self.port)
     _listed[:] = rows.earlier_results(row, one.history) if row is not None else []
     return _listed
 
@@ -133,7 +133,7 @@ class _Pick:
 
     def execute(self, _context: Any) -> set[str]:
         """Put it into the row."""
-        row = rows.state().inputs.get(self.port)  # type: ignore[attr-defined]
+        row = rows.inputs_of(getattr(self, "lane", "")).get(self.port)  # type: ignore[attr-defined]
         title = next((item[1] for item in _listed if item[0] == self.digest), "")  # type: ignore[attr-defined]
         if row is None or not title:
             return {"CANCELLED"}
@@ -147,6 +147,7 @@ class SCENECAST_OT_pick_result(_Pick, bpy.types.Operator):
     bl_idname = "scenecast.pick_result"
     bl_label = "Choose an earlier result"
     port: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    lane: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
     digest: EnumProperty(name="Result", items=_results, options={"SKIP_SAVE"})  # type: ignore[valid-type]
 
 

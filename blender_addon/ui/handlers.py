@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import rows, session
+from . import live_preview, rows, session
 
 
 @persistent
@@ -17,6 +17,8 @@ def load_pre(*_: Any) -> None:
     one = session.maybe()
     if one is not None:
         rows.pull(one.form)
+        rows.pull_live(one.live_form)
+        live_preview.stop(one, "Another file was opened")
         one.loading = True
 
 
@@ -28,6 +30,7 @@ def load_post(*_: Any) -> None:
         one.loading = False
         one.file = session.file_identity()
         rows.show(one.form)
+        rows.show_live(one.live_form)
 
 
 @persistent
@@ -39,7 +42,12 @@ def save_post(*_: Any) -> None:
         one.file = bpy.data.filepath
 
 
-_HANDLERS = {"load_pre": load_pre, "load_post": load_post, "save_post": save_post}
+_HANDLERS = {
+    "load_pre": load_pre,
+    "load_post": load_post,
+    "save_post": save_post,
+    "depsgraph_update_post": live_preview.scene_changed,
+}
 
 
 def register() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 
+from .. import provenance
 from ..capture import (
     SOLID,
     Around,
@@ -41,12 +42,35 @@ def title_of(row: Any) -> str:
         return "" if why_no_viewport() else "Viewport"
     if row.source in ("result", "watched"):
         return str(row.title) if row.digest else ""
+    if row.source == "shown":
+        active = bpy.context.view_layer.objects.active
+        return str(active.name) if shown_digest(row) else ""
     if row.source == "around":
         names = selected()
         return "" if not names else names[0] if len(names) == 1 else f"{len(names)} objects"
     named = {"object": row.object_name, "collection": row.collection_name, "image": row.image_name,
              "file": os.path.basename(row.path), "folder": os.path.basename(row.folder.rstrip("/\\"))}  # fmt: skip
     return str(named.get(row.source, ""))
+
+
+def shown_digest(row: Any) -> str:
+    """Of the asset that the active object shows, when it fits the live input; else empty."""
+    generator = rows.form_of(row.lane).row
+    port = next((port for port in generator.takes if port.name == row.name), None) if generator else None
+    active = bpy.context.view_layer.objects.active
+    record = provenance.read(active.data) if active is not None and active.data is not None else None
+    return record.digest if record is not None and port is not None and record.kind in port.kinds else ""
+
+
+def live() -> tuple[dict[str, str], str]:
+    """The live preview's inputs by digest, and the object that one came from; ports with nothing are left out."""
+    digests, item = {}, ""
+    for row in rows.state().live_inputs:
+        digest = shown_digest(row) if row.source == "shown" else row.digest
+        if digest:
+            digests[row.name] = digest
+            item = title_of(row) if row.source == "shown" else item
+    return digests, item
 
 
 def selected() -> list[str]:

@@ -56,6 +56,20 @@ class SCENECAST_PT_jobs_view3d(_Jobs, bpy.types.Panel):
     bl_space_type = "VIEW_3D"
 
 
+class SCENECAST_PT_live_view3d(bpy.types.Panel):
+    """The live preview in the 3D Viewport."""
+
+    bl_label = "Live preview"
+    bl_category = "Scenecast"
+    bl_region_type = "UI"
+    bl_space_type = "VIEW_3D"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        """Draw the panel."""
+        draw.live(self.layout, context)
+
+
 class SCENECAST_PT_make_shader(_InShaderEditor, _Make, bpy.types.Panel):
     """In the Shader Editor."""
 
@@ -68,4 +82,10 @@ class SCENECAST_PT_jobs_shader(_InShaderEditor, _Jobs, bpy.types.Panel):
     bl_space_type = "NODE_EDITOR"
 
 
-CLASSES = (SCENECAST_PT_make_view3d, SCENECAST_PT_jobs_view3d, SCENECAST_PT_make_shader, SCENECAST_PT_jobs_shader)
+CLASSES = (
+    SCENECAST_PT_make_view3d,
+    SCENECAST_PT_jobs_view3d,
+    SCENECAST_PT_live_view3d,
+    SCENECAST_PT_make_shader,
+    SCENECAST_PT_jobs_shader,
+)

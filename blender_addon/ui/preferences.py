@@ -8,13 +8,14 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
-from . import draw, session
+from . import draw, live_preview, session
 
 
 def _moved(_self: Any, _context: Any) -> None:
     """The address or the token is another one."""
     one = session.maybe()
     if one is not None:
+        live_preview.stop(one)
         one.hub.reopen(session.make_client)
 
 

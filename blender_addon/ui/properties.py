@@ -14,6 +14,7 @@ from bpy.props import (
     BoolProperty,
     CollectionProperty,
     EnumProperty,
+    FloatProperty,
     FloatVectorProperty,
     IntProperty,
     PointerProperty,
@@ -103,7 +104,7 @@ def _suggested(self: Any, _context: Any, typed: str) -> list[str]:
     one = session.maybe()
     if one is None:
         return []
-    control = next((row for row in one.form.controls if row.name == self.name), None)
+    control = next((row for row in rows.form_of(self.lane).controls if row.name == self.name), None)
     listed = [text for text in control.suggestions if isinstance(text, str)] if control else []
     earlier = one.history.texts.get(self.name, [])
     return [text for text in dict.fromkeys([*earlier, *listed]) if typed.casefold() in text.casefold()]
@@ -130,9 +131,18 @@ def _set_source(self: Any, index: int) -> None:
     self.picked = rows.sources(self)[index][0]
 
 
+def _strength(self: Any, context: Any) -> None:
+    one = session.maybe()
+    if one is not None and one.live is not None:
+        one.live.overlay.strength = self.live_strength
+        for area in context.screen.areas if context.screen is not None else ():
+            area.tag_redraw()
+
+
 class ScenecastControl(bpy.types.PropertyGroup):
     """One parameter of the generator that is shown; its value is `["value"]`."""
 
+    lane: StringProperty()  # type: ignore[valid-type]
     kind: StringProperty()  # type: ignore[valid-type]
     used: BoolProperty(  # type: ignore[valid-type]
         name="Set",
@@ -155,6 +165,7 @@ class ScenecastControl(bpy.types.PropertyGroup):
 class ScenecastInput(bpy.types.PropertyGroup):
     """One input of the generator that is shown: where it comes from."""
 
+    lane: StringProperty()  # type: ignore[valid-type]
     picked: StringProperty()  # type: ignore[valid-type]
     source: EnumProperty(  # type: ignore[valid-type]
         name="From", description="Where this input comes from", items=_sources, get=_get_source, set=_set_source
@@ -228,6 +239,27 @@ class ScenecastPanel(bpy.types.PropertyGroup):
         set=_set_fixed,
     )
     advanced: BoolProperty(name="More", description="Show the finer parameters")  # type: ignore[valid-type]
+    live_generator: StringProperty()  # type: ignore[valid-type]
+    live_controls: CollectionProperty(type=ScenecastControl)  # type: ignore[valid-type]
+    live_inputs: CollectionProperty(type=ScenecastInput)  # type: ignore[valid-type]
+    live_size_px: IntProperty(  # type: ignore[valid-type]
+        name="Size (px)",
+        description="Longer side of the live picture; less is quicker",
+        default=512,
+        min=64,
+        max=2048,
+        soft_max=1024,
+        step=64,
+    )
+    live_strength: FloatProperty(  # type: ignore[valid-type]
+        name="Strength",
+        description="How much the live picture covers the viewport",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_strength,
+    )
 
 
 CLASSES = (ScenecastControl, ScenecastInput, ScenecastPanel)

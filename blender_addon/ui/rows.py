@@ -33,6 +33,10 @@ _SOURCES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("around", "This scene", "Renders of this scene from all around what is selected, with their exact poses"),
     ),
 }
+_LIVE = (
+    ("shown", "Active object", "What the active object shows, when it was made with Scenecast"),
+    ("result", "Earlier result", "Something made before"),
+)
 _EVERYWHERE = (
     ("result", "Earlier result", "Something made before"),
     ("watched", "Watched file", "A file in one of the bridge's watched folders"),
@@ -48,41 +52,69 @@ def state() -> Any:
     return bpy.context.window_manager.scenecast
 
 
+def form_of(lane: str) -> Form:
+    """The form whose rows are of that lane: `live`, or the usual one."""
+    one = session.current()
+    return one.live_form if lane == "live" else one.form
+
+
+def inputs_of(lane: str) -> Any:
+    """The rows of inputs of that lane."""
+    return state().live_inputs if lane == "live" else state().inputs
+
+
 def show(form: Form) -> None:
     """Rebuild the rows for the generator that the form has chosen."""
-    panel = state()
-    panel.controls.clear()
+    _show(form, state().controls, state().inputs, "")
+    state().generator = form.generator
+
+
+def show_live(form: Form) -> None:
+    """The same for the live preview."""
+    _show(form, state().live_controls, state().live_inputs, "live")
+    state().live_generator = form.generator
+
+
+def _show(form: Form, controls: Any, inputs: Any, lane: str) -> None:
+    controls.clear()
     for control in form.controls:
-        _fill(panel.controls.add(), control, form.values[control.name])
-    earlier = {row.name: {name: getattr(row, name) for name in _KEPT_OF_INPUT} for row in panel.inputs}
-    panel.inputs.clear()
+        row = controls.add()
+        row.lane = lane
+        _fill(row, control, form.values[control.name])
+    earlier = {row.name: {name: getattr(row, name) for name in _KEPT_OF_INPUT} for row in inputs}
+    inputs.clear()
     for port in form.row.takes if form.row is not None else ():
-        row = panel.inputs.add()
-        row.name = port.name
+        row = inputs.add()
+        row.name, row.lane = port.name, lane
         if port.name in earlier and earlier[port.name]["picked"] in [item[0] for item in sources(row)]:
             for name, value in earlier[port.name].items():
                 setattr(row, name, value)
-    panel.generator = form.generator
 
 
 def pull(form: Form) -> None:
     """Take into the form what has been typed and dragged."""
-    panel = state()
-    if panel.generator == form.generator:
-        form.take(read(form))
+    if state().generator == form.generator:
+        form.take(_read(form, state().controls))
 
 
-def read(form: Form) -> dict[str, Value]:
+def pull_live(form: Form) -> None:
+    """The same for the live preview."""
+    if state().live_generator == form.generator:
+        form.take(_read(form, state().live_controls))
+
+
+def _read(form: Form, controls: Any) -> dict[str, Value]:
     """The values of the rows."""
     known = {control.name: control for control in form.controls}
-    return {row.name: _value(row, known[row.name]) for row in state().controls if row.name in known}
+    return {row.name: _value(row, known[row.name]) for row in controls if row.name in known}
 
 
 def sources(row: Any) -> list[tuple[str, str, str]]:
     """Where an input can come from, by the kinds of thing it takes."""
-    one = session.maybe()
-    generator = one.form.row if one is not None else None
+    generator = form_of(row.lane).row if session.maybe() is not None else None
     port = next((port for port in generator.takes if port.name == row.name), None) if generator else None
+    if row.lane == "live":
+        return list(_LIVE)
     kinds = tuple(port.kinds) if port is not None else ()
     if kinds not in _kept:
         own = [item for kind in kinds for item in _SOURCES.get(kind, ())]
@@ -92,8 +124,8 @@ def sources(row: Any) -> list[tuple[str, str, str]]:
 
 def earlier_results(row: Any, history: History) -> list[tuple[str, str, str]]:
     """Digest, title and generator of what was made before and fits the input."""
-    one = session.current()
-    port = next((port for port in one.form.row.takes if port.name == row.name), None) if one.form.row else None
+    generator = form_of(row.lane).row
+    port = next((port for port in generator.takes if port.name == row.name), None) if generator else None
     past = history.of_kinds(tuple(port.kinds)) if port is not None else []
     return [(each.digests[0], each.label or each.title, each.title) for each in past[:30]]
 

@@ -33,6 +33,13 @@ class Session:
         self.history = History(folder / "history.json")
         self.presets = Presets(folder / "presets")
         self.form = Form(folder / "form.json")
+        self.live_form = Form(folder / "live.json")
+        self.live: Any = None
+        """The live preview that runs, a `live_preview.LivePreview`."""
+        self.live_closing: list[Any] = []
+        """Those that were asked to end, until the bridge says that nothing of them runs."""
+        self.live_fault = ""
+        """Why the last one ended by itself."""
         self.hub = Hub(self.slot, make_client, self.history)
         self.taking: dict[str, dict[str, Around]] = {}
         """By run and port, what is being taken out of the scene picture by picture."""
@@ -58,6 +65,7 @@ class Session:
     def close(self) -> None:
         """Keep everything and hang up."""
         self.form.save()
+        self.live_form.save()
         self.hub.close()
 
 

@@ -15,9 +15,9 @@ import bpy
 from ..core.panel_model import placed_line
 from ..core.targets import PlacementError
 from ..placement import draw_next_preview, place
-from . import rows, session, taking, thumbnails
+from . import live_preview, rows, session, taking, thumbnails
 
-IDLE_SECS, BUSY_SECS, AFTER_DEFECT_SECS = 0.1, 0.02, 1.0
+IDLE_SECS, BUSY_SECS, LIVE_SECS, AFTER_DEFECT_SECS = 0.1, 0.02, 0.005, 1.0
 REDRAW_SECS = 0.1
 SAVE_FORM_SECS = 2.0
 WORKING = (
@@ -33,7 +33,7 @@ WORKING = (
     "OBJECT_",
 )
 """Modal operators with which the artist is in the middle of something; placing waits for their end."""
-_drawn = (-1, "", 0)
+_drawn = (-1, "", 0, "")
 _drawn_at = 0.0
 _form_saved_at = 0.0
 
@@ -62,6 +62,8 @@ def _turn() -> float | None:
         return AFTER_DEFECT_SECS
     if more:
         return 0.0
+    if one.live is not None:
+        return LIVE_SECS
     return BUSY_SECS if any(not run.over for run in one.hub.runs) else IDLE_SECS
 
 
@@ -74,8 +76,12 @@ def pump(budget_secs: float | None = None) -> bool:
     more = one.hub.tick(budget)
     if one.form.follow(one.hub.generators) or rows.state().generator != one.form.generator:
         rows.show(one.form)
+    if one.live_form.follow(one.hub.live_generators) or rows.state().live_generator != one.live_form.generator:
+        rows.show_live(one.live_form)
     rows.pull(one.form)
     _save_form(one)
+    if not one.loading:
+        live_preview.step(one)
     thumbnails.refresh(one.hub)
     _redraw()
     if one.loading or _artist_is_busy():
@@ -119,6 +125,7 @@ def _save_form(one: session.Session) -> None:
     _form_saved_at = time.monotonic()
     try:
         one.form.save()
+        one.live_form.save()
     except OSError as error:
         one.hub.trouble = f"What you typed cannot be kept: {error.strerror} ({one.folder})"
 
@@ -127,7 +134,8 @@ def _redraw(*, force: bool = False) -> None:
     """Have our panels drawn again when they would say something else, at most ten times a second."""
     global _drawn, _drawn_at
     one = session.current()
-    shown = (one.hub.changes, one.defect, round(one.hub.state.retry_in_secs))
+    live = live_preview.row(one)
+    shown = (one.hub.changes, one.defect, round(one.hub.state.retry_in_secs), live.title if live is not None else "")
     if not force and (shown == _drawn or time.monotonic() - _drawn_at < REDRAW_SECS):
         return
     _drawn, _drawn_at = shown, time.monotonic()

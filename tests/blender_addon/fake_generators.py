@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from engines.assets import Capture, Image
 from engines.kinds import Kind
 from generators.events import Context, Event, GeneratorError, Note, Produced, Request
-from generators.spec import GeneratorSpec, Params, Port
+from generators.live.frames import Answer, Frame, LiveContext, Picture
+from generators.spec import GeneratorSpec, Live, Params, Port
 
 
 def count(request: Request, context: Context) -> Iterator[Event]:
@@ -34,4 +39,52 @@ COUNT = GeneratorSpec(
     takes=(Port(name="photos", kinds=(Kind.CAPTURE,)),),
     run="tests.blender_addon.fake_generators:count",
 )
-SPECS = (COUNT,)
+
+
+class InvertParams(Params):
+    """How much of it."""
+
+    amount: Annotated[float, Meta(ge=0, le=1, title="Amount")] = 1.0
+    sleep_secs: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    journal: str = ""
+    """A file that is there while the session is."""
+    refuses: bool = False
+
+
+def start_inverting(request: Request, context: LiveContext) -> Answer:
+    """Gives each frame's colours back inverted, and tells in the lower left pixel what else came with it."""
+    params = request.params
+    if isinstance(params, InvertParams) and params.journal:
+        Path(params.journal).write_text("here")
+
+    def answer(frame: Frame) -> Iterator[Picture]:
+        if frame.params.refuses:
+            raise GeneratorError("the fake was told to refuse")
+        time.sleep(frame.params.sleep_secs)
+        if frame.colour is None:
+            raise GeneratorError("no colours came")
+        share = np.float32(frame.params.amount)
+        pixels = (255 * share + frame.colour * (1 - 2 * share)).astype(np.uint8)
+        pixels[-1, 0] = (
+            0 if frame.depth is None else np.isfinite(frame.depth).mean() * 255,
+            0 if frame.normal is None else 255,
+            0 if frame.camera is None else 255 * (frame.camera.world_from_camera[1, 3] > 0),
+        )
+        yield Picture(pixels)
+
+    return answer
+
+
+INVERT = GeneratorSpec(
+    id="fake.invert",
+    title="Fake that inverts",
+    promise="Shows the viewport in opposite colours.",
+    gives=(Kind.IMAGE,),
+    params=InvertParams,
+    live=Live(
+        start="tests.blender_addon.fake_generators:start_inverting",
+        wants=("colour",),
+        optional=("depth", "normal", "camera"),
+    ),
+)
+SPECS = (COUNT, INVERT)

@@ -113,7 +113,7 @@ def test_a_result_says_where_it_went_and_why_it_could_not() -> None:
     assert (row.line, row.tone, row.detail) == ("Not placed", "bad", ("No object is active.", "Select one."))
     assert "place" in row.buttons and "copy_error" in row.buttons
     field = run("done", assets=[Made("d", "field", "x")])
-    assert model.job_row(field, connected=True).line == "Ready; Blender has no place for it"
+    assert model.job_row(field, connected=True).line == "Ready, an input for others"
     assert "place" not in model.job_row(field, connected=True).buttons
     several = run("done", assets=[Made("a", "sound", "s"), Made("b", "sound", "s")], landed={"a": "x", "b": "y"})
     assert model.job_row(several, connected=True).line == "2 results placed"

@@ -51,9 +51,9 @@ def test_the_panel_draws_every_state_and_every_generator(blender: Blender, tmp_p
     assert seen["alone"][:2] == ["No bridge is running", "Start one with: scenecast serve"]
     assert " ".join(seen["empty"]) == "Nothing yet. What you make appears here and stays at hand."
     assert seen["welcome"].startswith("Connected to scenecast")
-    for generator, (controls, values, button, available) in seen["generators"].items():
+    for generator, (controls, values, button, available, needs_input) in seen["generators"].items():
         assert values > controls, f"{generator} shows {values} values for {controls} parameters"
-        assert button == (available and generator not in NEEDS_INPUT), generator
+        assert button == (available and not needs_input), generator
     title, reason, button = seen["greyed"]
     assert title == "Cannot run here" and "It needs 10000 GB of GPU memory" in reason and not button
     assert any("100%" in text for text in seen["working"])
@@ -68,10 +68,6 @@ def test_the_panel_draws_every_state_and_every_generator(blender: Blender, tmp_p
     assert seen["reopened"][:2] == [True, True]
     assert seen["again"] == [["FINISHED"], "Kept in this file", True]
     assert seen["cleared"] == 0
-
-
-NEEDS_INPUT = ("fake.count", "splats.from_photos", "splats.from_mesh", "material.from_exemplar", "fake.repaint")
-"""Have to be given something first."""
 
 
 def test_trouble_is_told_and_survived(blender: Blender, tmp_path: Path, archive: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,21 @@ NEEDED = (
     "BLENDER_WITH_WINDOW names no program: set it to a Blender (4.2 or newer, started with --factory-startup …) that "
     "can open a window, or to a script that starts one in xvfb-run; ImageMagick and xdotool are needed beside it"
 )
+
+
+def live_is_seen(folder: Path, seen: dict[str, Any]) -> None:
+    """The picture lies over the viewport, turns with it while the next one is awaited, and is gone at the end."""
+    told = seen["live"]
+    assert told["fault"] == "" and told["drawn"] > 5 and told["per_sec"] > 0.3
+    assert seen["live stopped"] == ["closed", True, True]
+    shots = {name: np.asarray(Image.open(folder / f"{name}.png").convert("RGB"), np.int16)[120:860, 120:820]
+             for name in ("live", "live_turned", "live_waiting", "live_stopped")}  # fmt: skip
+    if told["generator"] == "fake.invert":  # the plain background, which nothing else is drawn on
+        plain = np.asarray(Image.open(folder / "live_stopped.png").convert("RGB"), np.int16)[700, 300]
+        assert np.abs(shots["live"][580, 180] - (255 - plain)).max() < 12, "the colours are bent"
+    for before, after in (("live", "live_turned"), ("live_turned", "live_waiting"), ("live_waiting", "live_stopped")):
+        changed = np.abs(shots[before] - shots[after]).max(axis=2) > 24
+        assert changed.mean() > 0.01, f"{after} looks like {before}"
 
 
 @pytest.mark.hosts
@@ -49,5 +65,11 @@ def test_the_panel_in_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         changed = np.abs(pictures[before] - pictures[after]).max(axis=2) > 24
         assert changed.mean() > 0.002, f"{after} looks like {before}"
     bricks = pictures["done"][:, : pictures["done"].shape[1] // 2]
+    shown = json.loads(json.dumps(seen["viewport"]))
+    assert shown[2] == "" and max(shown[1].values()) == 640
+    with Image.open(shown[0]) as taken:
+        assert taken.size == (shown[1]["width_px"], shown[1]["height_px"])
+        assert np.asarray(taken).std() > 5, "the viewport's picture is blank"
+    live_is_seen(tmp_path, seen)
     red = (bricks[..., 0] > bricks[..., 1] + 25) & (bricks[..., 0] > bricks[..., 2] + 25)
     assert red.sum() > 1000, "no bricks on the cube"

@@ -99,7 +99,8 @@ def panels(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
             layout = drawn(MAKE)
             values = [path for kind, path in layout.said if kind == "prop"]
             seen["generators"][generator] = [len(session().form.controls), len(values), "scenecast.generate" in
-                                             layout.operators, session().form.row.available]  # fmt: skip
+                                             layout.operators, session().form.row.available,
+                                             any(not port.optional for port in session().form.row.takes)]  # fmt: skip
             for source in [item.identifier for item in _sources()]:
                 panel().inputs[0].source = source
                 drawn(MAKE)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from mathutils import Quaternion
 
 NAME = "bl_ext.user_default.scenecast"
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
@@ -88,6 +89,79 @@ def script() -> Iterator[float]:
     bpy.ops.ed.undo()
     yield 0.5
     seen["after undo"] = bpy.data.objects["Cube"].active_material.name
+    bpy.ops.ed.redo()
+    yield from viewport(area)
+    yield from live(area)
+    yield from shader_editor(area)
+
+
+def viewport(area: Any) -> Iterator[float]:
+    """What the viewport shows becomes a picture file, at once and at a size of its own."""
+    capture = importlib.import_module(f"{NAME}.capture")
+    taken = capture.viewport_picture(FOLDER / "taken", size_px=640)
+    seen["viewport"] = [taken.path, taken.meta, capture.why_no_viewport()]
+    yield 0.1
+
+
+def live(area: Any) -> Iterator[float]:
+    """The live preview over the viewport, while the view turns; then stopped."""
+    panels = importlib.import_module(f"{NAME}.ui.panels")
+    for kind in (panels.SCENECAST_PT_make_view3d, panels.SCENECAST_PT_jobs_view3d, panels.SCENECAST_PT_live_view3d):
+        bpy.utils.unregister_class(kind)
+    opened = type("SCENECAST_PT_live_opened", (panels.SCENECAST_PT_live_view3d,), {"bl_options": set()})
+    bpy.utils.register_class(opened)
+    ids = [row.id for row in session().hub.live_generators]
+    seen["live generators"] = ids
+    bpy.ops.scenecast.live_pick(generator="live.painterly" if "live.painterly" in ids else "fake.invert")
+    yield 0.3
+    with bpy.context.temp_override(area=area, window=bpy.context.window_manager.windows[0]):
+        bpy.ops.scenecast.live_start()
+    running = session().live
+    yield from until(lambda: running.overlay.drawn > 0 and running.lane.session.answered > 0)
+    yield 1.0
+    picture("live")
+    view = area.spaces[0].region_3d
+    began, before = time.perf_counter(), running.lane.session.answered
+    for _ in range(40):
+        view.view_rotation = Quaternion((0, 0, 1), 0.03) @ view.view_rotation
+        yield 0.05
+    took = time.perf_counter() - began
+    seen["live"] = {
+        "generator": running.lane.session.generator, "fault": running.overlay.fault, "drawn": running.overlay.drawn,
+        "held_ms": running.lane.held_ms,
+        "per_sec": (running.lane.session.answered - before) / took, "latency_ms": running.lane.speed().latency_ms,
+    }  # fmt: skip
+    yield 1.0
+    picture("live_turned")
+    view.view_rotation = Quaternion((0, 0, 1), 0.25) @ view.view_rotation
+    running.lane.due = lambda: False  # no further view is sent: what is seen now is the old picture, turned
+    yield 1.0
+    picture("live_waiting")
+    bpy.ops.scenecast.live_stop()
+    yield from until(lambda: not session().live_closing)
+    seen["live stopped"] = [running.lane.session.state, session().live is None, running.reader._offscreen is None]
+    yield 0.5
+    picture("live_stopped")
+    bpy.utils.unregister_class(opened)
+    for kind in (panels.SCENECAST_PT_make_view3d, panels.SCENECAST_PT_jobs_view3d):
+        bpy.utils.register_class(kind)
+
+
+def shader_editor(area: Any) -> Iterator[float]:
+    """The panel beside the material's nodes."""
+    area.ui_type = "ShaderNodeTree"
+    area.spaces[0].show_region_ui = True
+    yield 1.0
+    for _ in range(3):
+        next(one for one in area.regions if one.type == "UI").active_panel_category = "Scenecast"
+        area.tag_redraw()
+        yield 0.5
+    window = bpy.context.window_manager.windows[0]
+    region = next(one for one in area.regions if one.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.node.view_all()
+    yield 1.5
+    picture("shader_editor")
 
 
 steps = script()

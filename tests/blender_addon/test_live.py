@@ -1,0 +1,45 @@
+"""The live preview in real Blender with a real bridge; the viewport is played, as Blender's module has no window."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.cli import blender_addon
+from tests.blender_addon.blenders import Blender
+
+
+def test_it_starts_follows_and_stops_without_a_trace(blender: Blender, tmp_path: Path) -> None:
+    archive = blender_addon.build(tmp_path / "scenecast.zip")
+    seen = blender.run(
+        "live_cases:whole", tmp_path, timeout_secs=150, python=sys.executable, archive=str(archive)
+    )  # fmt: skip
+    assert seen["catalog"] == [False], "it takes no jobs, so the list of those does not offer it"
+    assert "scenecast.live_start" in seen["idle"] and "scenecast.live_pick" in seen["idle"]
+    width, height, told, upper_right = seen["first"]
+    assert (width, height) == (64, 32)
+    assert told == [127, 255, 255, 255], "half the depth hit something; normals and a camera above the ground came"
+    assert upper_right == [55, 155, 205, 255]
+    assert seen["shows"]
+    assert "scenecast.live_stop" in seen["on"][0] and "scenecast.live_start" not in seen["on"][0] and seen["on"][1]
+    assert seen["rests"][0], seen["rests"][1]
+    assert seen["moved"] == [True, True]
+    assert seen["parameter"] <= 2, "a changed parameter needs no new pictures of the viewport"
+    assert seen["refused"] and seen["speed"].startswith("Live")
+    assert seen["undone"] == [True, "ready"]
+    assert seen["stopping"] == [True, True, True] and seen["stopped"] == ["closed", True]
+    others = seen["others"]
+    assert others["viewport closed"] == "The viewport was closed."
+    assert others["file"] == [True, True]
+    assert others["beside a job"] == ["Kept in this file", "ready"]
+    assert others["lost"] == [True, "Waiting for the bridge"]
+    assert others["disabled"] == [True, True, False]
+
+
+def test_normals_come_from_depth_and_the_picture_hangs_where_it_was_seen(blender: Blender, tmp_path: Path) -> None:
+    seen = blender.run("live_cases:normals", tmp_path)
+    assert seen["hit"] > 0.5 and seen["off"] < 2.5, "degrees, 8 bits and half-pixel steps included"
+    assert seen["corners"] == [[-1, -1], [1, -1], [1, 1], [-1, 1]]
+    assert seen["away"] == pytest.approx([seen["away"][-1]] * 5, abs=1e-3)
