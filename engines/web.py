@@ -18,7 +18,7 @@ WEB = Host(
         Kind.IMAGE: ("png", "jpeg"),
         Kind.MATERIAL: ("png", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "jpeg_sequence", "png_sequence"),
-        Kind.SPLATS: ("spz", "compressed_ply", "splat", "ksplat", "ply"),
+        Kind.SPLATS: ("spz", "sog", "compressed_ply", "splat", "ksplat", "ply"),
         Kind.MESH: ("glb", "ply"),
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
@@ -38,7 +38,8 @@ WEB = Host(
         "orm serves as metallicRoughnessTexture and occlusionTexture at once (glTF 2.0 §3.9.2, §3.9.3).",
         "Texture v runs downwards from the top row (glTF 2.0 §3.8.3).",
         "Opacity rides in the alpha of base_color (glTF 2.0 §3.9.2).",
-        "Splats: SPZ, compressed PLY, .splat and PLY are read by Spark and Babylon.js, KSPLAT by Spark (Spark README; "
+        "Splats: SPZ, SOG, compressed PLY, .splat and PLY are read by Spark and Babylon.js, KSPLAT by Spark, SOG and "
+        "compressed PLY also by PlayCanvas (Spark README; PlayCanvas manual, Splat File Formats; "
         "Babylon.js documentation, Gaussian Splatting File Loader Plugin).",
     ),
 )

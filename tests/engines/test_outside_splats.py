@@ -27,8 +27,9 @@ READ_BY_IT = {
     "compressed_ply": ".compressed.ply",
     "splat": ".splat",
     "ksplat": ".ksplat",
+    "sog": ".sog",
 }
-WRITTEN_BY_IT = {"compressed_ply": "theirs.compressed.ply"}
+WRITTEN_BY_IT = {"compressed_ply": "theirs.compressed.ply", "sog": "theirs.sog"}
 
 
 def plain(path: Path) -> Splats:
@@ -72,14 +73,14 @@ def test_splat_transform_sees_the_same_statistics(name: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", WRITTEN_BY_IT)
 def test_we_read_what_splat_transform_writes(name: str, tmp_path: Path) -> None:
-    splat_transform(ours("ply", tmp_path, asymmetric_splats()), tmp_path / WRITTEN_BY_IT[name])
+    splat_transform("-g", "cpu", ours("ply", tmp_path, asymmetric_splats()), tmp_path / WRITTEN_BY_IT[name])
     row, kind = sniffed(tmp_path / WRITTEN_BY_IT[name])
     assert (row.name, kind) == (name, Kind.SPLATS)
     got = decoder(row)(tmp_path / WRITTEN_BY_IT[name], LIMITS)
     assert isinstance(got, Splats)
     assert findings(got) == []
     error = apart(paired(got, asymmetric_splats()), asymmetric_splats())
-    assert error.position_m < 0.003 and error.log_scale < 0.02 and error.opacity < 0.003
+    assert error.position_m < 0.003 and error.log_scale < 0.02 and error.opacity < 0.004
     assert error.angle_rad < 0.03 and error.dc < 0.03 and error.rest < 0.02
 
 
