@@ -264,7 +264,7 @@ class FakeBridge:
         """The history."""
         rows = [
             {"job_id": job.id, "request_id": request_id, "generator": job.message["generator"], "state": job.state,
-             "priority": "final", "params": job.message["params"], "assets": job.assets}
+             "priority": "final", "params": job.message["params"], "assets": job.assets, "steered": job.steered}
             for request_id, job in self.jobs.items()
         ]  # fmt: skip
         self.say(session, {"type": "job.page", "request_id": message["request_id"], "jobs": rows[::-1]})
@@ -454,6 +454,9 @@ class _Line:
             self._bridge.page(self.session, message)
         elif kind == "job.rate":
             self.say({"type": "job.rated", "request_id": message["request_id"]})
+        elif kind == "store.collect":
+            nothing = {"assets": 0, "files": 0, "freed_bytes": 0, "left_bytes": 0}
+            self.say({"type": "store.collected", "request_id": message["request_id"], **nothing})
         elif kind == "ping":
             self.say({"type": "pong", "id": message["id"]})
         elif kind == "asset.fetch":

@@ -1,4 +1,5 @@
-"""`scenecast`: serve | run | demo | doctor | generators | jobs | cancel | gc | token | blender-addon.
+"""`scenecast`: serve | run | demo | doctor | generators | jobs | cancel | pause | resume | finish | gc | token |
+blender-addon.
 
 Exit status: 0 when what was asked is done, 1 when it failed, 2 when it was asked for wrongly.
 """
@@ -18,12 +19,16 @@ COMMANDS = {
     "generators": "what can be made, and the parameters of one generator",
     "jobs": "the history of jobs",
     "cancel": "end a job",
+    "pause": "let a job stand still, keeping what it has done",
+    "resume": "let a paused job go on",
+    "finish": "call a job good enough: it stops here and delivers what it has",
     "gc": "remove results that are no longer needed",
     "token": "show the running bridge's address and token, or set a new token",
     "doctor": "look for what is missing or wrong, and say what to do",
     "blender-addon": "build or install the Blender extension",
 }
-"""Command and one line of help; each has a module of its name with `add_arguments` and `run`."""
+"""Command and one line of help; each has a module, mostly of its name, with `add_arguments` and `run`."""
+MODULES = {"pause": "steer", "resume": "steer", "finish": "steer"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _module(command: str) -> ModuleType:
-    return importlib.import_module(f"bridge.cli.{command.replace('-', '_')}")
+    return importlib.import_module(f"bridge.cli.{MODULES.get(command, command.replace('-', '_'))}")
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:

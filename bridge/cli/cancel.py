@@ -8,6 +8,7 @@ import time
 from bridge.cli import reach
 from bridge.cli.console import UsageError, complain, out
 from python_client import Client
+from python_client.messages import JobRow
 
 WAIT_SECS = 15.0
 
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         while time.monotonic() < end:
             if client.protocol.refusals:
                 raise client.protocol.refusals[-1]
-            state = _state(client, arguments.job)
+            state = row_of(client, arguments.job).state
             if state == "cancelled":
                 out().print(f"{arguments.job} is cancelled")
                 return 0
@@ -38,11 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 1
 
 
-def _state(client: Client, job_id: str) -> str:
+def row_of(client: Client, job_id: str) -> JobRow:
+    """The job in the history of all clients. Raises `UsageError` when there is none of that id."""
     before = ""
     while page := client.jobs(limit=200, any_owner=True, before=before):
         for row in page:
             if row.job_id == job_id:
-                return row.state
+                return row
         before = page[-1].job_id
     raise UsageError(f"there is no job {job_id!r}", remedy="see `scenecast jobs --all`")

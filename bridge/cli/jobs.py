@@ -53,7 +53,7 @@ def _table(rows: list[JobRow]) -> None:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.created))
         secs = f"{row.ended - row.started:.1f}" if row.started and row.ended else ""
         words = row.error or row.label or str(row.params.get("prompt", ""))
-        state = f"[{COLOURS.get(row.state, 'white')}]{row.state}[/]"
+        state = f"[{COLOURS.get(row.state, 'white')}]{row.steered or row.state}[/]"
         table.add_row(row.job_id, when, secs, state, escape(row.generator), escape(words))
     console = out()
     console.print(table if rows else "[dim]no jobs[/dim]")
