@@ -99,9 +99,17 @@ def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
     if points is not None:
         moved = points.positions @ neutral_from_source[:3, :3].T + neutral_from_source[:3, 3]
         points = replace(points, positions=moved.astype(np.float32))
+    frames = [
+        replace(
+            frame,
+            world_from_camera=_carried(frame.world_from_camera, neutral_from_source),
+            depth_unit=frame.depth_unit * (metres or 1.0),
+        )
+        for frame in frames
+    ]
     return Capture(
         path=path,
-        frames=tuple(replace(f, world_from_camera=_carried(f.world_from_camera, neutral_from_source)) for f in frames),
+        frames=tuple(frames),
         skipped=tuple(skipped),
         neutral_from_source=neutral_from_source,
         source_from_original=original,
@@ -210,9 +218,23 @@ def _existing(
             skipped.append(Skipped(frame.file, f"the same photograph as {used[digest]}"))
             continue
         used[digest] = frame.file
-        mask = None if frame.mask is None else _find(frame.mask, source.names, by_tail, root)
-        frames.append(replace(frame, file=name, mask=mask))
+        mask, depth = (
+            None if other is None else _find(other, source.names, by_tail, root) for other in (frame.mask, frame.depth)
+        )
+        frames.append(replace(frame, file=name, mask=mask or mask_for(name, source.names), depth=depth))
     return frames, skipped
+
+
+def mask_for(name: str, names: frozenset[str]) -> str | None:
+    """A photograph's mask: in a folder `mask` or `masks` beside its own, under its name or with `.png` added."""
+    path = PurePosixPath(name)
+    for folder in (path.parent, path.parent.parent):
+        for masks in ("masks", "mask"):
+            for file in (f"{path.name}.png", f"{path.stem}.png", path.name, f"{path.stem}.jpg"):
+                candidate = str(folder / masks / file)
+                if candidate in names and candidate != name:
+                    return candidate
+    return None
 
 
 def _find(file: str, names: frozenset[str], by_tail: dict[str, list[str]], root: PurePosixPath) -> str | None:

@@ -69,15 +69,6 @@ def decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[np
 def _decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     from PIL import Image as pillow
 
-    turn = {
-        2: [pillow.Transpose.FLIP_LEFT_RIGHT],
-        3: [pillow.Transpose.ROTATE_180],
-        4: [pillow.Transpose.FLIP_TOP_BOTTOM],
-        5: [pillow.Transpose.TRANSPOSE],
-        6: [pillow.Transpose.ROTATE_270],
-        7: [pillow.Transpose.TRANSVERSE],
-        8: [pillow.Transpose.ROTATE_90],
-    }.get(orientation, [])
     stored = size[::-1] if orientation in (5, 6, 7, 8) else size
     try:
         image.draft("RGB", stored)  # JPEG can be decoded at an eighth of its size for an eighth of the time
@@ -86,9 +77,42 @@ def _decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[n
         raise CaptureError(f"is damaged: {error}") from error
     if small.size != stored:
         small = small.resize(stored, pillow.Resampling.LANCZOS, reducing_gap=3.0)
-    for method in turn:
-        small = small.transpose(method)
-    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.asarray(_turned(small, orientation)).transpose(2, 0, 1))
+
+
+def decoded_depth(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Steps float32 [H, W] of a grey picture of up to 16 bits, turned and resized to (width, height) by the nearest.
+
+    Depths are never mixed: between a thing and what lies behind it there is nothing. Raises `CaptureError`.
+    """
+    from PIL import Image as pillow
+
+    stored = size[::-1] if orientation in (5, 6, 7, 8) else size
+    try:
+        if len(image.getbands()) != 1:
+            raise ValueError(f"it has {len(image.getbands())} channels, expected one")
+        steps = pillow.fromarray(np.asarray(image).astype(np.float32))
+    except _DAMAGED as error:
+        raise CaptureError(f"its depth is damaged: {error}") from error
+    if steps.size != stored:
+        steps = steps.resize(stored, pillow.Resampling.NEAREST)
+    values = np.asarray(_turned(steps, orientation))
+    return np.ascontiguousarray(np.where(np.isfinite(values) & (values > 0), values, 0), np.float32)
+
+
+def _turned(image: Image, orientation: int) -> Image:
+    from PIL import Image as pillow
+
+    turn = {
+        2: pillow.Transpose.FLIP_LEFT_RIGHT,
+        3: pillow.Transpose.ROTATE_180,
+        4: pillow.Transpose.FLIP_TOP_BOTTOM,
+        5: pillow.Transpose.TRANSPOSE,
+        6: pillow.Transpose.ROTATE_270,
+        7: pillow.Transpose.TRANSVERSE,
+        8: pillow.Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _eight_bits(image: Image) -> Image:

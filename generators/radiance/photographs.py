@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
+from generators.radiance import judging
 from generators.radiance.archive import CaptureError, Source, open_source
 from generators.radiance.cameras import Camera
 from generators.radiance.capture import Capture, Skipped, unchecked
-from generators.radiance.decoding import decoded, noted_orientation, open_picture
+from generators.radiance.decoding import decoded, decoded_depth, noted_orientation, open_picture
 from generators.radiance.lens import Lens, source_pixels
 from generators.radiance.rasterizer.kernels import kernel
 from generators.radiance.transforms_json import Listed, lens_from_json
@@ -22,6 +23,8 @@ from generators.radiance.transforms_json import Listed, lens_from_json
 OVERSAMPLING = 2
 """Undistortion reads a picture this many times larger than the result, so that it does not blur."""
 DECODERS = 2
+BLUR_SIDE_PX = 200
+"""In smaller pictures blur is not seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +38,18 @@ class Photograph:
     pixels: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
     mask: NDArray[np.bool_] | None = None
+    depth: FloatArray | None = None
+    """float32 [H, W] along the optical axis in neutral units, 0 where it is not known."""
 
 
 def load_photographs(
     capture: Capture, *, longest_side_px: int, check: Callable[[], None] = unchecked
 ) -> tuple[list[Photograph], list[Skipped]]:
-    """Decode every photograph of a capture to at most `longest_side_px`, and name those that cannot be read.
+    """Decode every photograph of a capture to at most `longest_side_px`, and name those that are of no use.
 
     `check` is called after each; what it raises ends the work. Raises `CaptureError` when fewer than 3 are left.
     """
-    results: list[Photograph | Skipped] = []
+    results: list[_Judged | Skipped] = []
     with open_source(capture.path) as source, ThreadPoolExecutor(DECODERS) as pool:
         try:
             for result in pool.map(lambda frame: _try(source, frame, longest_side_px), capture.frames):
@@ -52,19 +57,51 @@ def load_photographs(
                 results.append(result)
         finally:
             pool.shutdown(cancel_futures=True)  # those still waiting would be decoded for nobody
-    photographs = [result for result in results if isinstance(result, Photograph)]
-    skipped = [result for result in results if isinstance(result, Skipped)]
+    photographs, skipped = _useful(results)
     if len(photographs) < 3:
         raise CaptureError(
-            f"{len(photographs)} photographs can be decoded, at least 3 are needed. "
+            f"{len(photographs)} photographs can be used, at least 3 are needed. "
             + "; ".join(f"{s.name}: {s.reason}" for s in skipped[:5])
         )
     return photographs, skipped
 
 
-def _try(source: Source, frame: Listed, longest_side_px: int) -> Photograph | Skipped:
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """A photograph, how sharp it is (0 for not judged), and why nothing can be seen in it, if so."""
+
+    photograph: Photograph
+    sharpness: float
+    blind: str
+
+
+def _judged(photograph: Photograph) -> _Judged:
+    """Cut-out pictures are not judged for blur: their outlines would be taken for detail."""
+    if photograph.alpha is not None:
+        return _Judged(photograph, 0.0, "" if photograph.alpha.any() else "is wholly transparent")
+    grey = judging.grey_of(photograph.pixels.transpose(1, 2, 0))
+    sharpness = judging.sharpness(grey) if max(grey.shape) >= BLUR_SIDE_PX else 0.0
+    return _Judged(photograph, sharpness, judging.blind(grey))
+
+
+def _useful(results: Sequence[_Judged | Skipped]) -> tuple[list[Photograph], list[Skipped]]:
+    """The photographs worth training on, and the others with the reason."""
+    values = [0.0 if isinstance(one, Skipped) else one.sharpness for one in results]
+    blurred = set(judging.blurred(values))
+    kept, skipped = [], []
+    for index, one in enumerate(results):
+        if isinstance(one, Skipped):
+            skipped.append(one)
+        elif one.blind or index in blurred:
+            skipped.append(Skipped(one.photograph.name, one.blind or "is blurred beside the others"))
+        else:
+            kept.append(one.photograph)
+    return kept, skipped
+
+
+def _try(source: Source, frame: Listed, longest_side_px: int) -> _Judged | Skipped:
     try:
-        return _load(source, frame, longest_side_px)
+        return _judged(_load(source, frame, longest_side_px))
     except CaptureError as error:
         return Skipped(frame.file, str(error))
 
@@ -100,6 +137,7 @@ def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
         pixels=np.ascontiguousarray(pixels[:3]),
         alpha=None if alpha is None or (alpha == 255).all() else alpha,
         mask=None if mask is None or mask.all() else mask,
+        depth=_depth(source, frame, lens, orientation if upright else 1, (width, height)),
     )
 
 
@@ -124,6 +162,14 @@ def _mask(source: Source, frame: Listed, orientation: int, size: tuple[int, int]
     pixels = decoded(open_picture(source.read(frame.mask), frame.mask), orientation, size)
     mask: NDArray[np.bool_] = pixels[:3].max(0) >= 128
     return mask
+
+
+def _depth(source: Source, frame: Listed, lens: Lens, orientation: int, size: tuple[int, int]) -> FloatArray | None:
+    """The capture's own depth, for straight lenses: a bent depth would need a bent look-up, and renders have none."""
+    if frame.depth is None or not lens.straight:
+        return None
+    image = open_picture(source.read(frame.depth), frame.depth)
+    return decoded_depth(image, orientation, size) * np.float32(frame.depth_unit)
 
 
 @kernel

@@ -18,7 +18,7 @@ from generators.radiance.cameras import Camera
 from generators.radiance.colmap import Points
 from generators.radiance.parameters import Parameters
 from generators.radiance.photographs import Photograph
-from generators.radiance.stereo import depth_maps, focus
+from generators.radiance.stereo import DepthMap, depth_maps, focus
 
 STEREO_SIDE_PX = 112
 """Longest side of the pictures that depth is found in."""
@@ -58,8 +58,10 @@ def from_depth(
     shape = photographs[0].pixels.shape
     alike = [photograph for photograph in photographs if photograph.pixels.shape == shape]
     pictures, cameras = small_pictures(alike, STEREO_SIDE_PX)
-    nearest, farthest = depth_range(cameras, points)
-    maps = depth_maps(np.ascontiguousarray(pictures.mean(1)), cameras, nearest, farthest)
+    maps = known_maps(alike, cameras)
+    if maps is None:
+        nearest, farthest = depth_range(cameras, points)
+        maps = depth_maps(np.ascontiguousarray(pictures.mean(1)), cameras, nearest, farthest)
     positions, colours, footprints = [], [], []
     for picture, known in zip(pictures, maps, strict=True):
         v, u = np.nonzero(known.depth)
@@ -67,6 +69,18 @@ def from_depth(
         colours.append(picture[:, v, u].T)
         footprints.append(known.depth[v, u] / known.camera.fx)
     return thinned(np.concatenate(positions), np.concatenate(colours), np.concatenate(footprints), count)
+
+
+def known_maps(photographs: Sequence[Photograph], cameras: Sequence[Camera]) -> list[DepthMap] | None:
+    """The photographs' own depth at the size of the small pictures, when every one of them has it."""
+    maps = []
+    for photograph, camera in zip(photographs, cameras, strict=True):
+        if photograph.depth is None:
+            return None
+        block = photograph.depth.shape[0] // camera.height
+        middles = photograph.depth[block // 2 :: block, block // 2 :: block][: camera.height, : camera.width]
+        maps.append(DepthMap(camera, np.ascontiguousarray(middles)))
+    return maps
 
 
 def depth_range(cameras: Sequence[Camera], points: Points | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -37,6 +37,10 @@ class Listed:
     intrinsics: dict[str, Any] = field(default_factory=dict)
     mask: str | None = None
     lens: Lens | None = None
+    depth: str | None = None
+    """A picture of depths along the optical axis."""
+    depth_unit: float = 0.001
+    """What one of its steps is in units of the poses."""
 
 
 def lens_from_json(values: dict[str, Any], width: int, height: int) -> Lens:
@@ -144,10 +148,12 @@ def _listed(frames: list[Any], shared: dict[str, Any], name: str) -> Iterator[Li
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise CaptureError(f"{where}: expected an object with file_path")
         pose = rigid(_matrix(frame.get("transform_matrix"), f"{where} transform_matrix"), where)
-        mask = frame.get("mask_path")
+        mask, depth = frame.get("mask_path"), frame.get("depth_file_path")
         yield Listed(
             file=clean_name(frame["file_path"]),
             world_from_camera=pose @ flip,
             intrinsics={**shared, **frame},
             mask=clean_name(mask) if isinstance(mask, str) else None,
+            depth=clean_name(depth) if isinstance(depth, str) else None,
+            depth_unit=_number({**shared, **frame}, "depth_unit_scale_factor", 0.001),
         )

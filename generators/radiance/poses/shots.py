@@ -16,7 +16,7 @@ from engines.assets import FloatArray
 from engines.formats.capture_zip import is_photograph
 from generators.radiance import judging
 from generators.radiance.archive import CaptureError, Source
-from generators.radiance.capture import Skipped
+from generators.radiance.capture import Skipped, mask_for
 from generators.radiance.decoding import HEIC, HEIC_REMEDY, decoded, noted_orientation, open_picture
 from generators.radiance.poses.exif import Exif, read_exif
 from generators.radiance.poses.talk import View, ViewCamera
@@ -57,18 +57,6 @@ def photograph_names(source: Source) -> tuple[list[str], list[Skipped]]:
         elif name.lower().endswith(HEIC):
             skipped.append(Skipped(name, HEIC_REMEDY))
     return names, skipped
-
-
-def mask_for(name: str, names: frozenset[str]) -> str | None:
-    """A photograph's mask: in a folder `mask` or `masks` beside its own, under its name or with `.png` added."""
-    path = PurePosixPath(name)
-    for folder in (path.parent, path.parent.parent):
-        for masks in ("masks", "mask"):
-            for file in (f"{path.name}.png", f"{path.stem}.png", path.name, f"{path.stem}.jpg"):
-                candidate = str(folder / masks / file)
-                if candidate in names and candidate != name:
-                    return candidate
-    return None
 
 
 def prepared(

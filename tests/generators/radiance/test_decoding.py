@@ -11,7 +11,7 @@ from PIL import Image
 
 from generators.radiance import decoding
 from generators.radiance.archive import CaptureError
-from generators.radiance.decoding import decoded, open_picture
+from generators.radiance.decoding import decoded, decoded_depth, open_picture
 
 RAMP = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
 
@@ -71,3 +71,12 @@ def test_large_pictures_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> 
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+def test_depth_is_taken_by_the_nearest_and_colour_is_no_depth() -> None:
+    steps = np.repeat(np.array([[0, 1000], [2000, 3000]], np.uint16), 2, 0).repeat(2, 1)
+    image = opened(Image.fromarray(steps))
+    assert np.array_equal(decoded_depth(image, 1, (2, 2)), [[0, 1000], [2000, 3000]])
+    assert np.array_equal(decoded_depth(image, 6, (2, 2)), [[2000, 0], [3000, 1000]])
+    with pytest.raises(CaptureError, match="3 channels, expected one"):
+        decoded_depth(opened(Image.new("RGB", (4, 4))), 1, (4, 4))

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from generators.radiance.capture import read_capture
 from generators.radiance.lens import Lens, bend, source_pixels
 from generators.radiance.photographs import held_out, load_photographs, undistorted
+from tests.generators.radiance import known_scene
 from tests.generators.radiance.captures import transforms, write_folder
 from tests.generators.radiance.scenes import photographs_of, textured_room
 
@@ -148,3 +149,77 @@ def test_every_eighth_is_held_out() -> None:
 
 def test_documents_are_plain_json() -> None:
     assert json.loads(json.dumps(transforms(VIEWS)))["w"] == 24
+
+
+def test_blurred_and_covered_photographs_are_named(tmp_path: Path) -> None:
+    seen = known_scene.views(6, width=240, height=180)
+    path = known_scene.write_capture(tmp_path / "room", seen)
+    soft = Image.fromarray(seen[2].pixels).filter(ImageFilter.GaussianBlur(2))
+    rewrite(path / "images" / "view002.png", soft)
+    rewrite(path / "images" / "view004.png", Image.new("RGB", (240, 180), (2, 2, 3)))
+    photographs, skipped = load_photographs(read_capture(path), longest_side_px=240)
+    assert [(one.name, one.reason) for one in skipped] == [
+        ("images/view002.png", "is blurred beside the others"),
+        ("images/view004.png", "is black; the lens may have been covered"),
+    ]
+    assert len(photographs) == 4
+
+
+def test_cut_out_pictures_may_be_soft_but_not_empty(tmp_path: Path) -> None:
+    seen = known_scene.views(6, width=240, height=180)
+    path = known_scene.write_capture(tmp_path / "room", seen)
+    for index, view in enumerate(seen):
+        alpha = np.full((180, 240, 1), 0 if index == 5 else 255, np.uint8)
+        alpha[:60] = 0
+        pixels = Image.fromarray(np.concatenate([view.pixels, alpha], -1))
+        rewrite(path / "images" / f"view{index:03}.png", pixels.filter(ImageFilter.GaussianBlur(2 * (index == 1))))
+    photographs, skipped = load_photographs(read_capture(path), longest_side_px=240)
+    assert [(one.name, one.reason) for one in skipped] == [("images/view005.png", "is wholly transparent")]
+    assert len(photographs) == 5
+
+
+@pytest.mark.parametrize("unit_m", [None, 0.5])
+def test_depth_comes_in_metres_along_the_axis(tmp_path: Path, unit_m: float | None) -> None:
+    seen = known_scene.views(3, width=48, height=36)
+    path = known_scene.write_capture(tmp_path / "room", seen)
+    document = json.loads((path / "transforms.json").read_text())
+    (path / "depth").mkdir()
+    for index, (frame, view) in enumerate(zip(document["frames"], seen, strict=True)):
+        rewrite(path / "depth" / f"{index}.png", Image.fromarray((view.depth * 1000 + 0.5).astype(np.uint16)))
+        frame["depth_file_path"] = f"depth/{index}.png"
+    if unit_m is not None:
+        document["unit_m"] = unit_m
+    (path / "transforms.json").write_text(json.dumps(document))
+    for photograph, view in zip(load_photographs(read_capture(path), longest_side_px=48)[0], seen, strict=True):
+        assert photograph.depth is not None
+        np.testing.assert_allclose(photograph.depth, view.depth * (unit_m or 1.0), atol=0.001)
+        np.testing.assert_allclose(photograph.camera.position, view.camera.position * (unit_m or 1.0), atol=1e-9)
+
+
+@pytest.mark.parametrize("file", ["masks/view1.png.png", "masks/view1.png", "images/masks/view1.png.png"])
+def test_masks_beside_the_photographs_are_found(tmp_path: Path, file: str) -> None:
+    views = photographs_of(textured_room(600), 3, width=24, height=20)
+    path = write_folder(tmp_path / "scene", views)
+    mask = np.zeros((20, 24), np.uint8)
+    mask[:, 12:] = 255
+    (path / file).parent.mkdir(parents=True)
+    rewrite(path / file, Image.fromarray(mask))
+    photographs, _ = load_photographs(read_capture(path), longest_side_px=24)
+    assert photographs[0].mask is None and photographs[1].mask is not None
+    assert np.array_equal(photographs[1].mask, mask > 0)
+
+
+def test_stated_upright_beats_what_the_size_suggests(tmp_path: Path) -> None:
+    views = photographs_of(textured_room(600), 3, width=24, height=20)
+    path = write_folder(tmp_path / "scene", views)
+    for view in views:
+        exif = Image.Exif()
+        exif[0x0112] = 3
+        turned = Image.fromarray(np.ascontiguousarray(view.pixels.transpose(1, 2, 0))).transpose(
+            Image.Transpose.ROTATE_180
+        )
+        turned.save(path / "images" / view.name, "PNG", exif=exif)
+    document = json.loads((path / "transforms.json").read_text())
+    (path / "transforms.json").write_text(json.dumps({**document, "exif_applied": True}))
+    photographs, _ = load_photographs(read_capture(path), longest_side_px=24)
+    assert np.array_equal(photographs[0].pixels, views[0].pixels)

@@ -14,6 +14,7 @@ from generators.radiance.rasterizer import Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.radiance.seeding import depth_range, from_depth, in_frusta, seed_cloud, spacing, thinned, unproject
 from generators.radiance.stereo import focus, neighbours
+from tests.generators.radiance import known_scene
 from tests.generators.radiance.scenes import photographs_of, textured_room
 
 ROOM = textured_room()
@@ -113,3 +114,16 @@ def test_unprojecting_is_the_inverse_of_projecting() -> None:
 def test_spacing_is_about_that_of_a_grid() -> None:
     grid = np.stack(np.meshgrid(*[np.arange(12.0)] * 2, [0.0]), -1).reshape(-1, 3).astype(np.float32)
     assert 0.2 < np.median(spacing(grid)) < 2
+
+
+def test_depth_that_came_with_the_pictures_is_taken_at_its_word() -> None:
+    seen = known_scene.views(3, width=160, height=120)
+    posed = [
+        replace(photograph, depth=view.depth)
+        for photograph, view in zip(known_scene.photographs(seen), seen, strict=True)
+    ]
+    positions, _, _ = from_depth(posed, count=3000)
+    assert len(positions) > 1500
+    assert np.median(np.abs(known_scene.signed_distance(positions.astype(np.float64)))) < 0.01
+    by_stereo, _, _ = from_depth(known_scene.photographs(seen), count=3000)
+    assert len(by_stereo) == 0 or not np.array_equal(by_stereo, positions)
