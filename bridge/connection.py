@@ -17,14 +17,16 @@ from bridge.delivery import Delivered, Delivery
 from bridge.errors import LimitError, ProtocolMismatch, WireError
 from bridge.growth import Growths
 from bridge.live import LiveRoom
-from bridge.messages import BridgeMessage, GrowthGet
+from bridge.messages import BridgeMessage, GrowthGet, StoreCollect
 from bridge.metrics import Counters
 from bridge.outbox import Outbox, OutboxFull
+from bridge.progressive import interleaved
 from bridge.refusals import refusal
 from bridge.resident import resident
 from bridge.session import (
     Action,
     Close,
+    Collect,
     Fetch,
     Grow,
     House,
@@ -226,6 +228,8 @@ class Connection:
                 self._fetch(action)
             case Grow():
                 self._spawn(self._grow(action.request))
+            case Collect():
+                self._spawn(self._collect(action.request))
             case Stop():
                 self.outbox.stop(action.transfer)
                 self.wake.set()
@@ -310,7 +314,8 @@ class Connection:
             self._put(message)
             return
         name = self._new_transfer()
-        transfer = Transfer(name, delivered.sources, on_end=delivered.release)
+        plan = interleaved(message.files) if fetch.deliver.progressive else None
+        transfer = Transfer(name, delivered.sources, on_end=delivered.release, plan=plan)
         if not transfer.unread:
             self._put(message)
             return
@@ -319,6 +324,12 @@ class Connection:
         self._put(message)
         delivered.hold()
         self.outbox.add(transfer)
+
+    async def _collect(self, request: StoreCollect) -> None:
+        try:
+            self._put(await self._services.jobs.collect(request))
+        except Exception as error:  # told to the client, whatever it is
+            self._put(refusal(error, request_id=request.request_id))
 
     async def _grow(self, request: GrowthGet) -> None:
         """Send what has changed in a growing cloud; chunks of an older answer to the same question are given up."""

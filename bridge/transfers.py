@@ -88,18 +88,33 @@ class Ready(Protocol):
 
 
 class Transfer:
-    """The chunks of some files, in order; a file of no bytes has no chunk."""
+    """The chunks of some files, in order; a file of no bytes has no chunk.
 
-    def __init__(self, name: str, files: Sequence[Source], *, on_end: Callable[[], None] | None = None) -> None:
+    `plan` is another order: (file index, offset, bytes), each file's chunks in theirs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[Source],
+        *,
+        on_end: Callable[[], None] | None = None,
+        plan: Sequence[tuple[int, int, int]] | None = None,
+    ) -> None:
         self.name = name
         self.files = tuple(files)
         self.ended = False
         self._on_end = on_end
-        self._opened: tuple[int, OpenFile] | None = None
-        self._plan = deque(
-            (index, offset, min(CHUNK_BYTES, file.size_bytes - offset))
-            for index, file in enumerate(self.files)
-            for offset in range(0, file.size_bytes, CHUNK_BYTES)
+        self._opened: dict[int, OpenFile] = {}
+        self._in_turns = plan is not None
+        self._plan: deque[tuple[int, int, int]] = deque(
+            (
+                (index, offset, min(CHUNK_BYTES, file.size_bytes - offset))
+                for index, file in enumerate(self.files)
+                for offset in range(0, file.size_bytes, CHUNK_BYTES)
+            )
+            if plan is None
+            else plan
         )
 
     @property
@@ -111,7 +126,7 @@ class Transfer:
         """No further chunk will be sent; what was held for the transfer may go. Doing it twice changes nothing."""
         if not self.ended:
             self.ended = True
-            self._opened = None
+            self._opened = {}
             if self._on_end is not None:
                 self._on_end()
 
@@ -122,9 +137,11 @@ class Transfer:
 
     def opened(self, index: int) -> OpenFile:
         """One of the files, kept open while its chunks are made. Raises `OSError`."""
-        if self._opened is None or self._opened[0] != index:
-            self._opened = index, OpenFile(self.files[index].path)
-        return self._opened[1]
+        file = self._opened.get(index)
+        if file is None:
+            file = OpenFile(self.files[index].path)
+            self._opened = {**(self._opened if self._in_turns else {}), index: file}
+        return file
 
     def claim(self, count: int) -> list[tuple[int, int, int]]:
         """Take the next chunks off the plan, as (file index, offset, bytes); the caller reads them."""

@@ -245,11 +245,21 @@ class Client(Driver):
         """
         return self.protocol.upload(source, name=name, media_type=media_type)
 
-    def start_fetch(self, digest: str, host: str = "neutral", formats: Optional[Mapping[str, str]] = None) -> Reply[
-        Delivery
-    ]:  # fmt: skip
-        """Ask for an asset's files without waiting."""
-        return self.protocol.fetch(digest, host, formats or {})
+    def start_fetch(
+        self,
+        digest: str,
+        host: str = "neutral",
+        formats: Optional[Mapping[str, str]] = None,
+        *,
+        progressive: bool = False,
+    ) -> Reply[Delivery]:
+        """Ask for an asset's files without waiting.
+
+        `progressive` has a neutral cloud of splats come with its most important rows first: `partial` of the answer
+        then gives its `first_rows` long before all are there. Files that come by path are whole at once, and lie in
+        the same order.
+        """
+        return self.protocol.fetch(digest, host, formats or {}, progressive=progressive)
 
     def cancel(self, job: Union[Job, str], *, any_owner: bool = False) -> None:
         """Ask the bridge to end a job, by handle or id; `any_owner` when it is knowingly another client's."""
@@ -354,6 +364,19 @@ class Client(Driver):
             raise ScenecastError("there is no asset to rate", remedy="Wait for the result, or name its digest.")
         ask = {"type": "job.rate", "job_id": handle.id, "digest": chosen, "score": score, "tags": list(tags)}
         self._ask(ask, timeout_secs)
+
+    def collect(
+        self, *, down_to_bytes: Optional[int] = None, dry_run: bool = False, timeout_secs: Optional[float] = None
+    ) -> messages.StoreCollected:
+        """Remove results from the bridge's store, the least recently used first, until `down_to_bytes` are left.
+
+        Without a size only files go that no asset needs. In a `dry_run` the answer says what would be removed.
+        """
+        ask: dict[str, Any] = {"type": "store.collect", "dry_run": dry_run}
+        if down_to_bytes is not None:
+            ask["down_to_bytes"] = down_to_bytes
+        answer: messages.StoreCollected = self._ask(ask, timeout_secs)
+        return answer
 
     def refresh(self, *, timeout_secs: Optional[float] = None) -> list[messages.Generator]:
         """Ask for the catalog again."""

@@ -36,10 +36,17 @@ _cast: Any = memoryview.cast
 def parse(file: memoryview) -> Array:
     """The array in the bytes of a `.npy` file. Raises `TransferFailed` when they are none, or not plain numbers."""
     dtype, fortran, shape, offset = _header(file)
+    if fortran or any(side < 0 for side in shape):
+        raise TransferFailed(f"an array of {dtype}, {shape}{' in Fortran order' if fortran else ''} cannot be viewed")
+    return viewed(file[offset:], dtype, shape)
+
+
+def viewed(numbers: memoryview, dtype: str, shape: tuple[int, ...]) -> Array:
+    """The numbers at the beginning of some bytes as an array. Raises `TransferFailed` when that cannot be done."""
     match = re.fullmatch(r"[<>|=]?([biuf][1248])", dtype)
     letter = _FORMATS.get(match.group(1)) if match else None
-    if letter is None or fortran or any(side < 0 for side in shape):
-        raise TransferFailed(f"an array of {dtype}, {shape}{' in Fortran order' if fortran else ''} cannot be viewed")
+    if letter is None:
+        raise TransferFailed(f"an array of {dtype}, {shape} cannot be viewed")
     native = "<" if sys.byteorder == "little" else ">"
     if dtype[0] in "<>" and dtype[0] != native:
         raise TransferFailed(f"the array's byte order {dtype[0]!r} is not this machine's")
@@ -47,12 +54,12 @@ def parse(file: memoryview) -> Array:
     for side in shape:
         count *= side
     size_bytes = count * int(dtype[-1])
-    numbers = file[offset : offset + size_bytes]
-    if len(numbers) != size_bytes:
-        raise TransferFailed(f"the array {shape} of {dtype} needs {size_bytes} bytes, {len(numbers)} are there")
+    held = numbers[:size_bytes]
+    if len(held) != size_bytes:
+        raise TransferFailed(f"the array {shape} of {dtype} needs {size_bytes} bytes, {len(held)} are there")
     if 0 in shape or not shape:  # memoryview.cast knows no empty sides; the flat view says the same
-        return Array(_cast(numbers, letter), dtype, shape)
-    return Array(_cast(numbers, letter, list(shape)), dtype, shape)
+        return Array(_cast(held, letter), dtype, shape)
+    return Array(_cast(held, letter, list(shape)), dtype, shape)
 
 
 def _header(file: memoryview) -> tuple[str, bool, tuple[int, ...], int]:

@@ -173,10 +173,14 @@ class Protocol:
         if self.welcome is not None:
             self._out.append(frame or encode(message))
 
-    def fetch(self, digest: str, host: str, formats: Mapping[str, str]) -> Reply[Delivery]:
+    def fetch(
+        self, digest: str, host: str, formats: Mapping[str, str], *, progressive: bool = False
+    ) -> Reply[Delivery]:
         """Ask for an asset's files in a host's conventions."""
         reply: Reply[Delivery] = Reply()
-        ask = {"type": "asset.fetch", "digest": digest, "host": host, "formats": dict(formats)}
+        ask: dict[str, Any] = {"type": "asset.fetch", "digest": digest, "host": host, "formats": dict(formats)}
+        if progressive:
+            ask["progressive"] = True
         self.request({**ask, "request_id": self.new_id()}, reply)
         return reply
 
@@ -354,7 +358,7 @@ class Protocol:
         if delivery.complete:
             self._end_delivery(message, reply, None, delivery)
             return
-        self.transfers.active[message.transfer] = delivery
+        self.transfers.active[message.transfer] = reply.partial = delivery
         if message.job_id:
             self._pushed.setdefault(message.job_id, set()).add(message.digest)
 
@@ -514,6 +518,7 @@ _HEAR: Mapping[type[Part], Callable[[Protocol, Any], None]] = {
     messages.JobAccepted: Protocol._accepted,
     messages.JobProgress: lambda self, message: self.jobs.named(message.job_id).progressed(message),
     messages.JobPage: lambda self, message: self._answer(message.request_id, message),
+    messages.StoreCollected: lambda self, message: self._answer(message.request_id, message),
     messages.JobRated: lambda self, message: self._answer(message.request_id, message),
     messages.AssetFiles: Protocol._files,
     messages.UploadState: Protocol._uploaded,

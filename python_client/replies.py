@@ -16,6 +16,8 @@ class Reply(Generic[T]):
     def __init__(self) -> None:
         self.done = False
         self.error: Optional[ScenecastError] = None
+        self.partial: Optional[T] = None
+        """What has come of the answer so far, where it comes in pieces."""
         self._value: Optional[T] = None
         self._then: list[Callable[[], None]] = []
 

@@ -8,8 +8,10 @@ import re
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterable
 from typing import BinaryIO, Optional
 
+from . import npy
 from .errors import BadMessage, TransferFailed
 from .memory import allocate
 from .messages import AssetChunk, AssetFiles, FileRow
@@ -27,6 +29,14 @@ def safe_name(name: str) -> str:
     if bad or name[-1] in ". " or _RESERVED.fullmatch(name):
         raise TransferFailed(f"the bridge sent the file name {name!r}, which is no plain file name")
     return name
+
+
+def _count(shape: Iterable[int]) -> int:
+    """Numbers in an array of that shape."""
+    count = 1
+    for side in shape:
+        count *= side
+    return count
 
 
 class Spool:
@@ -125,6 +135,21 @@ class Incoming:
         if self.complete:
             self._finish()
 
+    @property
+    def rows_here(self) -> int:
+        """Whole rows of an array part that have arrived."""
+        return max(0, self.received_bytes - self.row.offset) // (_count(self.row.shape[1:]) * int(self.row.dtype[2:]))
+
+    def first(self, rows: int) -> npy.Array:
+        """The first rows of an array part, which must be here."""
+        shape = (rows, *self.row.shape[1:])
+        start, size = self.row.offset, _count(shape) * int(self.row.dtype[2:])
+        if self.data is not None:
+            return npy.viewed(self.data[start : start + size], self.row.dtype, shape)
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            return npy.viewed(memoryview(file.read(size)), self.row.dtype, shape)
+
     def place(self, offset: int, count: int) -> Optional[memoryview]:
         """Where in memory these bytes belong, when they are the next ones; None when they must go another way."""
         if self.data is None or offset != self.received_bytes or offset + count > self.row.size_bytes:
@@ -174,6 +199,12 @@ class Delivery:
     def complete(self) -> bool:
         """True when every file is there."""
         return self._left == 0
+
+    def first_rows(self) -> dict[str, npy.Array]:
+        """Of array parts the rows that are here of all of them, by name; views where the files are in memory."""
+        arrays = [file for file in self.files if file.row.shape]
+        rows = min((file.rows_here for file in arrays), default=0)
+        return {file.row.role: file.first(rows) for file in arrays} if rows else {}
 
     @property
     def received_bytes(self) -> int:
