@@ -341,7 +341,7 @@ class Connection:
                 name = self._growing[request.job_id] = self._new_transfer()
                 growth.message.transfer = name
                 self._put(growth.message)
-                self.outbox.add(Transfer(name, (growth.source,), on_end=growth.release))
+                self.outbox.add(Transfer(name, (growth.source,), on_end=growth.release, plan=growth.plan))
             else:
                 self._put(growth.message)
         except Exception as error:  # told to the client, whatever it is

@@ -41,9 +41,11 @@ from bridge.messages import (
     JobSubmit,
     LiveRow,
     PortRow,
+    StoreCollect,
+    StoreCollected,
 )
 from bridge.records import FINAL_STATES, JobRecord
-from bridge.store import Collected, Store
+from bridge.store import Store
 from bridge.supervisor import Supervisor
 from generators.catalog import Catalog
 from generators.pipe import DeviceRow
@@ -229,10 +231,17 @@ class Jobs:
         record = self._dispatcher.unfinished.get(job_id) or self._ledger.job(job_id)
         return record.deliver if record else None
 
-    async def collect(self, down_to_bytes: int | None) -> Collected:
-        """Remove the least recently used assets until `down_to_bytes` are left, but none that a waiting job needs."""
+    async def collect(self, request: StoreCollect) -> StoreCollected:
+        """Remove what is no longer needed, but nothing that an unfinished job takes."""
         keep = {digest for record in self._dispatcher.unfinished.values() for digest in record.inputs.values()}
-        return await self._store.collect(keep=keep, down_to_bytes=down_to_bytes)
+        done = await self._store.collect(keep=keep, down_to_bytes=request.down_to_bytes, dry_run=request.dry_run)
+        return StoreCollected(
+            request_id=request.request_id,
+            assets=done.assets,
+            files=done.files,
+            freed_bytes=done.freed_bytes,
+            left_bytes=done.left_bytes,
+        )
 
     # --------------------------------------------------------------------------------------- telling
 

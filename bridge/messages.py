@@ -416,6 +416,19 @@ class CatalogGet(Message, tag="catalog.get"):
     request_id: Id
 
 
+class StoreCollect(Message, tag="store.collect"):
+    """Removes results that are no longer needed, the least recently used first; answered by `store.collected`.
+
+    What is being used, what accepted jobs still need, and what arrives meanwhile stays.
+    """
+
+    request_id: Id
+    down_to_bytes: Natural | None = None
+    """Remove assets until so much is left; absent: only files that no asset needs."""
+    dry_run: bool = False
+    """Only say what would be removed."""
+
+
 class Ping(Message, tag="ping"):
     """Asks for a `pong` with the same id: proof that the bridge, not only its kernel, is alive."""
 
@@ -691,6 +704,17 @@ class UploadState(Message, tag="upload.state"):
     asset: AssetRow | None = None
 
 
+class StoreCollected(Message, tag="store.collected"):
+    """Answers `store.collect`."""
+
+    request_id: Id
+    assets: Natural
+    files: Natural
+    freed_bytes: Natural
+    left_bytes: Natural
+    """What the results still in the store take."""
+
+
 class Pong(Message, tag="pong"):
     """Answers a ping."""
 
@@ -833,6 +857,7 @@ ClientMessage = (
     | UploadOffer
     | UploadChunk
     | CatalogGet
+    | StoreCollect
     | Ping
     | JobSteer
     | GrowthGet
@@ -853,6 +878,7 @@ BridgeMessage = (
     | AssetFiles
     | AssetChunk
     | UploadState
+    | StoreCollected
     | Pong
     | Refused
     | Closing

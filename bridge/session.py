@@ -49,6 +49,8 @@ from bridge.messages import (
     LiveOpened,
     Ping,
     Pong,
+    StoreCollect,
+    StoreCollected,
     UploadChunk,
     UploadOffer,
     WatchedFile,
@@ -90,6 +92,9 @@ class JobBook(Protocol):
 
     def rate(self, session: str, request: JobRate) -> JobRated:
         """Keeps a rating."""
+
+    async def collect(self, request: StoreCollect) -> StoreCollected:
+        """Removes results that are no longer needed."""
 
     def deliver_wish(self, job_id: str) -> Deliver | None:
         """How the job's assets are to be delivered unasked."""
@@ -164,6 +169,13 @@ class Grow:
 
 
 @dataclass(frozen=True)
+class Collect:
+    """Make room in the store."""
+
+    request: StoreCollect
+
+
+@dataclass(frozen=True)
 class Stop:
     """Stop a transfer."""
 
@@ -199,7 +211,7 @@ class Close:
     reason: str
 
 
-Action = Send | Opened | Fetch | Grow | Stop | Take | Offered | Keep | Close
+Action = Send | Opened | Fetch | Grow | Collect | Stop | Take | Offered | Keep | Close
 
 
 class State(Enum):
@@ -357,6 +369,8 @@ class Session:
                 return [Offered(message)]
             case UploadChunk():
                 return [Keep(message, payload)]
+            case StoreCollect():
+                return [Collect(message)]
             case CatalogGet():
                 return [Send(self.catalog(message.request_id))]
             case LiveOpen():

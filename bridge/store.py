@@ -54,6 +54,7 @@ class Collected:
     assets: int
     files: int
     freed_bytes: int
+    left_bytes: int
 
 
 class Store:
@@ -243,23 +244,23 @@ class Store:
         if self._pins[digest] <= 0:
             del self._pins[digest]
 
-    async def collect(self, *, keep: Iterable[str], down_to_bytes: int | None) -> Collected:
+    async def collect(self, *, keep: Iterable[str], down_to_bytes: int | None, dry_run: bool = False) -> Collected:
         """Remove files that no asset needs, then the least recently used assets until `down_to_bytes` are left.
 
-        Never touches what `keep` names, what is pinned, or what arrives meanwhile.
+        Never touches what `keep` names, what is pinned, or what arrives meanwhile; nothing at all in a `dry_run`.
         """
         async with self._collecting:
             self._placed = set()
             try:
-                return await self._collect(set(keep), down_to_bytes)
+                return await self._collect(set(keep), down_to_bytes, dry_run)
             finally:
                 self._placed = None
 
-    async def _collect(self, keep: set[str], down_to_bytes: int | None) -> Collected:
+    async def _collect(self, keep: set[str], down_to_bytes: int | None, dry_run: bool) -> Collected:
         known = await asyncio.to_thread(self._inventory)
         arrived = self._placed or set()
         victims = self._victims(known, {*keep, *self._pins, *arrived}, down_to_bytes)
-        for digest in victims:
+        for digest in () if dry_run else victims:
             self._entry(digest).unlink(missing_ok=True)
             self._manifests.pop(digest, None)
         needed = {blob for digest, row in known.items() if digest not in victims for blob in row.blobs}
@@ -271,11 +272,14 @@ class Store:
             if entry.name in needed or entry.name in self._pins or entry.name in (self._placed or ()):
                 continue
             size = entry.stat().st_size
-            os.unlink(entry.path)
-            self.used_bytes -= size
             files, freed = files + 1, freed + size
+            if not dry_run:
+                os.unlink(entry.path)
+                self.used_bytes -= size
+        if dry_run:
+            return Collected(len(victims), files, freed, self.used_bytes - freed)
         await asyncio.to_thread(self._remove_exports, victims)
-        return Collected(len(victims), files, freed)
+        return Collected(len(victims), files, freed, self.used_bytes)
 
     def _victims(self, known: Mapping[str, _Listed], safe: set[str], down_to_bytes: int | None) -> set[str]:
         if down_to_bytes is None:

@@ -311,6 +311,17 @@ class UploadState(Part):
 
 
 @dataclass(frozen=True)
+class StoreCollected(Part):
+    """Answers `store.collect`."""
+
+    request_id: Id
+    assets: Natural
+    files: Natural
+    freed_bytes: Natural
+    left_bytes: Natural
+
+
+@dataclass(frozen=True)
 class Pong(Part):
     """Answers a ping."""
 
@@ -436,6 +447,7 @@ MESSAGES: dict[str, type[Part]] = {
     "asset.files": AssetFiles,
     "asset.chunk": AssetChunk,
     "upload.state": UploadState,
+    "store.collected": StoreCollected,
     "pong": Pong,
     "refused": RefusedMessage,
     "closing": Closing,

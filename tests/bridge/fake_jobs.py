@@ -28,6 +28,8 @@ from bridge.messages import (
     LiveFrame,
     LiveOpen,
     LiveOpened,
+    StoreCollect,
+    StoreCollected,
     WatchedFile,
 )
 
@@ -96,6 +98,11 @@ class FakeJobs:
     def page(self, session: str, request: JobList) -> JobPage:
         self.page_answer.request_id = request.request_id
         return self.page_answer
+
+    async def collect(self, request: StoreCollect) -> StoreCollected:
+        if request.down_to_bytes == 13:
+            raise OSError(28, "No space left on device")
+        return StoreCollected(request_id=request.request_id, assets=1, files=2, freed_bytes=3, left_bytes=4)
 
     def rate(self, session: str, request: JobRate) -> JobRated:
         return JobRated(request_id=request.request_id)

@@ -22,6 +22,7 @@ from bridge.messages import (
     JobStarted,
     JobState,
     PreviewWish,
+    StoreCollect,
 )
 from generators.pipe import MAX_PREVIEW_BYTES
 from tests.workplace import Workplace, working
@@ -185,7 +186,7 @@ def test_a_full_quota_fails_the_job_and_nothing_else(tmp_path: Path) -> None:
             assert end.code == "limit.store" and "quota of 100000 bytes" in end.message and "scenecast gc" in end.remedy
             assert isinstance(await place.end_of(place.submit(params={"size_px": 32}).job_id), JobFinished)
             assert place.store.used_bytes <= 100_000 and _files(tmp_path) == []
-            collected = await place.jobs.collect(0)
+            collected = await place.jobs.collect(StoreCollect(request_id="r", down_to_bytes=0))
             assert collected.assets == 2 and place.store.used_bytes == 0
             assert isinstance(await place.end_of(place.submit(params={"size_px": 150}).job_id), JobFinished)
 

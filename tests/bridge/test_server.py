@@ -106,6 +106,17 @@ def test_plain_requests_are_health_and_figures_alone(tmp_path: Path) -> None:
     run(story())
 
 
+def test_a_collection_is_answered_and_its_failure_told(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(tmp_path) as one, client(one.url) as me:
+            answer = await me.ask("store.collect", "store.collected", request_id="r1", down_to_bytes=0)
+            assert (answer["request_id"], answer["left_bytes"]) == ("r1", 4)
+            refused = await me.ask("store.collect", "store.collected", request_id="r2", down_to_bytes=13)
+            assert (refused["type"], refused["request_id"]) == ("refused", "r2")
+
+    run(story())
+
+
 def test_a_late_hello_is_refused(tmp_path: Path) -> None:
     async def story() -> None:
         async with served(tmp_path, hello_secs=0.05) as one, client(one.url, hello=False) as me:

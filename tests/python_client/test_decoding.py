@@ -87,6 +87,7 @@ FULL: dict[str, dict[str, Any]] = {
                                "sha256": "0" * 64}]},
     "asset.chunk": {"transfer": "t", "file": 0, "offset": 0},
     "upload.state": {"request_id": "r", "digest": "0" * 64, "done": False},
+    "store.collected": {"request_id": "r", "assets": 1, "files": 2, "freed_bytes": 3, "left_bytes": 4},
     "pong": {"id": 1},
     "refused": {"code": "c", "message": "m"},
     "closing": {},

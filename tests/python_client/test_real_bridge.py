@@ -21,7 +21,18 @@ from python_client import Client, JobCancelled, Refused, connect, discovery
 @contextmanager
 def bridge(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A real bridge over the data in the folder, found by the environment of the test."""
-    command = [sys.executable, "-m", "bridge", "--port", "0", "--json", "--data-dir", str(folder / "data")]
+    command = [
+        sys.executable,
+        "-m",
+        "bridge",
+        "--port",
+        "0",
+        "--json",
+        "--data-dir",
+        str(folder / "data"),
+        "--set",
+        "prepare=false",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         output: IO[bytes] | None = process.stdout

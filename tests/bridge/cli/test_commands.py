@@ -29,6 +29,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "SCENECAST_RUNTIME_DIR": str(folder / "run"),
         "SCENECAST_DATA_DIR": str(folder / "data"),
         "SCENECAST_CONFIG": str(folder / "scenecast.toml"),
+        "SCENECAST_PREPARE": "false",
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "200",
     }
@@ -104,7 +105,11 @@ def test_generators_jobs_and_token(home: dict[str, str], bridge: dict[str, Any],
     assert token["url"] == bridge["url"] and len(token["token"]) >= 32
     over = scenecast(home, "cancel", jobs[0]["job_id"])
     assert over.returncode == 1 and "finished" in over.stderr.replace("\n", " ")
-    assert scenecast(home, "gc").returncode == 1, "the store is in use"
+    dry = json.loads(scenecast(home, "gc", "--down-to", "0", "--dry-run", "--json").stdout)
+    wet = json.loads(scenecast(home, "gc", "--down-to", "0", "--json").stdout)
+    assert dry["assets"] >= 1 and wet == {**dry, "dry_run": False} and wet["left_bytes"] == 0
+    beside = scenecast(home, "gc", "--data-dir", home["SCENECAST_DATA_DIR"])
+    assert beside.returncode == 1 and "another bridge" in beside.stderr
 
 
 def test_a_cancelled_job_is_gone(home: dict[str, str], bridge: dict[str, Any], tmp_path: Path) -> None:

@@ -25,7 +25,18 @@ QUICK = {"resolution_px": 96, "iterations": 250, "splats_max": 2000, "sh_degree"
 @contextmanager
 def bridge(folder: Path) -> Iterator[None]:
     """A real bridge over the data in the folder, found by the environment of the test."""
-    command = [sys.executable, "-m", "bridge", "--port", "0", "--json", "--data-dir", str(folder / "data")]
+    command = [
+        sys.executable,
+        "-m",
+        "bridge",
+        "--port",
+        "0",
+        "--json",
+        "--data-dir",
+        str(folder / "data"),
+        "--set",
+        "prepare=false",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     try:
