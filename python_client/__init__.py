@@ -31,6 +31,7 @@ from .events import Cancelled, Event, Failed, Finished, Noted, Preview, Produced
 from .growing import GrowingCloud, Growth
 from .jobs import Job
 from .live import LivePicture, LiveSession, live_camera
+from .posed import PosedCamera, PosedFrame, capture_zip
 from .results import Asset, File, Result
 
 __all__ = [
@@ -54,6 +55,8 @@ __all__ = [
     "LivePicture",
     "LiveSession",
     "Noted",
+    "PosedCamera",
+    "PosedFrame",
     "Preview",
     "Produced",
     "Progress",
@@ -65,6 +68,7 @@ __all__ = [
     "TransferFailed",
     "Unreachable",
     "WaitTimeout",
+    "capture_zip",
     "connect",
     "live_camera",
 ]

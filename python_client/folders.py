@@ -9,21 +9,30 @@ import zipfile
 from .errors import ScenecastError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-POSES = ("cameras.bin", "cameras.txt", "images.bin", "images.txt", "points3d.bin", "points3d.txt")
-"""The files of a COLMAP model, in lower case; all JSON is taken besides, for there are many dialects."""
+FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+"""Frames are taken from them where poses are found."""
+UNREAD = (".heic", ".heif")
+"""Sent along, so that they are named as left out; a folder that has nothing else is refused here."""
+POSES = ("cameras.bin", "cameras.txt", "images.bin", "images.txt", "points3d.bin", "points3d.txt", "sparse_pc.ply")
+"""The files of a COLMAP model and nerfstudio's points, in lower case; all JSON is taken besides: there are dialects."""
 FILES_MAX = 20_000
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date a zip can hold; the files' own would change the digest with every copy."""
 
 
 def pack(folder: str, path: str) -> None:
-    """Write the photographs and poses below `folder` into a new zip at `path`, stored as they are, sorted by name.
+    """Write photographs, films and poses below `folder` into a new zip at `path`, stored as they are, sorted by name.
 
-    Hidden files, links that lead out and everything else stay behind. Raises `ScenecastError` when there is no
-    photograph, more than 20 000 files, or something cannot be read or written.
+    Hidden files, links that lead out and everything else stay behind. Raises `ScenecastError` when there is neither
+    photograph nor film, more than 20 000 files, or something cannot be read or written.
     """
     names = found(folder)
-    if not any(name.lower().endswith(PICTURES) for name in names):
+    if not any(name.lower().endswith((*PICTURES, *FILMS)) for name in names):
+        if any(name.lower().endswith(UNREAD) for name in names):
+            raise ScenecastError(
+                f"{folder} holds photographs as HEIC alone, which is not read",
+                remedy="Export them as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible).",
+            )
         raise ScenecastError(
             f"{folder} holds no photographs",
             remedy=f"Name the folder that has them ({', '.join(PICTURES)}), in it or in folders below.",
@@ -55,11 +64,19 @@ def found(folder: str) -> list[str]:
 
 def _belongs(file: str) -> bool:
     low = file.lower()
-    return not low.startswith(".") and (low.endswith(PICTURES) or low.endswith(".json") or low in POSES)
+    return not low.startswith(".") and (low.endswith((*PICTURES, *FILMS, *UNREAD, ".json")) or low in POSES)
 
 
 def _unreadable(error: OSError) -> None:
     raise ScenecastError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def store_bytes(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add a file as it is, with nothing in its entry that changes from one time or system to the next."""
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.create_system = 3
+    info.external_attr = 0o100644 << 16
+    archive.writestr(info, content)
 
 
 def _store(archive: zipfile.ZipFile, path: str, name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.formats.capture_zip import PICTURES, photograph_names
+from engines.formats.capture_zip import FILMS, PICTURES, photograph_names
 from engines.formats.registry import Limits
 from python_client import ScenecastError, connect, folders
 from python_client.testing import FakeBridge
@@ -23,8 +23,11 @@ FILES = {
     "images/ä.webp": b"third",
     "sparse/0/cameras.bin": b"c",
     "sparse/0/points3D.bin": b"p",
+    "sparse_pc.ply": b"ply",
+    "walk.MP4": b"film",
+    "IMG_2.HEIC": b"unread",
 }
-LEFT_BEHIND = ("notes.txt", ".git/x.png", "images/.thumb.png", "model.bin", "database.db", "film.mp4")
+LEFT_BEHIND = ("notes.txt", ".git/x.png", "images/.thumb.png", "model.bin", "database.db", "cloud.ply")
 
 
 def write(root: Path) -> Path:
@@ -79,7 +82,7 @@ def test_a_folder_without_photographs_is_refused_in_words(tmp_path: Path, monkey
 
 
 def test_what_is_packed_is_what_the_bridge_counts_as_a_photograph() -> None:
-    assert folders.PICTURES == PICTURES
+    assert (folders.PICTURES, folders.FILMS) == (PICTURES, FILMS)
 
 
 def test_a_folder_is_uploaded_once_and_its_zip_removed(tmp_path: Path) -> None:
@@ -96,3 +99,17 @@ def test_a_folder_is_uploaded_once_and_its_zip_removed(tmp_path: Path) -> None:
         late = client.start_upload(fox)
     late.fail(ScenecastError("the client is closed"))  # its zip went with the spool
     assert late.done
+
+
+def test_a_folder_of_heic_alone_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"")
+    with pytest.raises(ScenecastError, match="HEIC alone") as refused:
+        folders.pack(str(tmp_path), str(tmp_path / "packed"))
+    assert "JPEG" in str(refused.value.remedy)
+
+
+def test_a_film_alone_is_a_capture(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "walk.mov").write_bytes(b"film")
+    folders.pack(str(tmp_path / "in"), str(tmp_path / "packed"))
+    assert photograph_names(tmp_path / "packed", Limits()) == ()

@@ -20,7 +20,7 @@ from generators.radiance.archive import Source
 from generators.radiance.colmap import Points
 from generators.radiance.lens import Lens
 
-LISTING, POINTS = "transforms.json", "sparse_points.ply"
+LISTING, POINTS = "transforms.json", "sparse_pc.ply"
 Z_UP_FROM_NEUTRAL = np.array([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.float64)
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
 _EPOCH = (1980, 1, 1, 0, 0, 0)
