@@ -15,11 +15,11 @@ from generators.splats.pairs import fill_costs
 from generators.splats.params import DecimateParams
 from generators.splats.pictures import before_after, likeness_db
 from generators.splats.thinning import Thinning
-from generators.splats.visibility import around, seen_shares, viewpoints
+from generators.splats.visibility import viewpoints
 
 JUDGED_VIEWS, JUDGED_PX, JUDGED_RADII = 3, 192, 1.4
 
-LOOKING = "looking from all sides"
+MERGING = "merging"
 PREPARING = "preparing kernels (first time only)"
 """Said while the inner loops are compiled: some twenty seconds, once on each machine."""
 
@@ -36,8 +36,8 @@ def run(request: Request, context: Context) -> Iterator[Event]:
         yield Note(f"the cloud has {count:,} splats and {budget:,} are allowed: it is given back as it came")
         yield Produced(cloud)
         return
-    yield Progress(0.02, LOOKING if compiled_before(fill_costs) else PREPARING)
-    thinning = Thinning(cloud, seen_shares(cloud, around(cloud), context.check))
+    yield Progress(0.02, MERGING if compiled_before(fill_costs) else PREPARING)
+    thinning = Thinning(cloud)
     for left in thinning.down_to(budget, context.check):
         yield Progress(fallen(count, budget, left), f"{left:,} splats")
         if context.wants_previews and left > budget:
@@ -54,9 +54,9 @@ def run(request: Request, context: Context) -> Iterator[Event]:
 
 
 def fallen(count: int, budget: int, left: int) -> float:
-    """Share of the way down, by logarithms as each round takes about the same share: 0.2 … 0.95."""
+    """Share of the way down, by logarithms as each round takes about the same share: 0.02 … 0.95."""
     whole = np.log(count / max(budget, 1))
-    return 0.2 + 0.75 * float(np.log(count / max(left, 1)) / whole) if whole > 0 else 0.95
+    return min(0.02 + 0.93 * float(np.log(count / max(left, 1)) / whole), 0.95) if whole > 0 else 0.95
 
 
 def mean_likeness_db(before: Splats, after: Splats, check: Check) -> float:

@@ -8,12 +8,11 @@ from dataclasses import replace
 from generators.events import Context, Event, GeneratorError, Note, Preview, Produced, Progress, Request
 from generators.radiance.rasterizer.kernels import compiled_before
 from generators.splats.clouds import cloud_from
-from generators.splats.decimate import LOOKING, PREPARING, fallen, mean_likeness_db
+from generators.splats.decimate import MERGING, PREPARING, fallen, mean_likeness_db
 from generators.splats.pairs import fill_costs
 from generators.splats.params import LevelsParams
 from generators.splats.pictures import before_after
 from generators.splats.thinning import Thinning
-from generators.splats.visibility import around, seen_shares
 
 
 def budgets(count: int, params: LevelsParams) -> list[int]:
@@ -36,8 +35,8 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     cloud = cloud_from(request)
     count = len(cloud.positions)
     wanted = budgets(count, params)
-    yield Progress(0.02, LOOKING if compiled_before(fill_costs) else PREPARING)
-    thinning = Thinning(cloud, seen_shares(cloud, around(cloud), context.check))
+    yield Progress(0.02, MERGING if compiled_before(fill_costs) else PREPARING)
+    thinning = Thinning(cloud)
     for level, budget in enumerate(wanted):
         for left in thinning.down_to(budget, context.check):
             yield Progress(fallen(count, wanted[-1], left), f"lod{level}: {left:,} splats")

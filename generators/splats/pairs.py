@@ -2,8 +2,7 @@
 
 Two splats are judged by their pictures: the squared error, over the picture plane, between what both show and what the
 one shows, summed over the three views along the axes. All of it has closed forms. The one keeps the mean, the
-covariance and the colour of both, weighted by opacity × area, and as much opacity × area. Every opacity is
-taken times the share of the splat that is seen at all, so that what is hidden goes first and bends nothing.
+covariance and the colour of both, weighted by opacity × area, and as much opacity × area.
 """
 
 from __future__ import annotations
@@ -72,7 +71,6 @@ def merge_pair(
     out[3] = share * c[3] + rest * d[3] + spread * y * y
     out[4] = share * c[4] + rest * d[4] + spread * y * z
     out[5] = share * c[5] + rest * d[5] + spread * z * z
-    # Opacities count as far as they are seen, so what hides behind the other is already taken off both.
     covered, ground = ZERO, ZERO
     for view in range(3):
         a, b, e, _, _ = _entries(view, x, y, z)
@@ -97,7 +95,6 @@ def fill_costs(
     covariances: FloatArray,
     opacities: FloatArray,
     colours: FloatArray,
-    seen: FloatArray,
     near: Ints,
     first: int,
     last: int,
@@ -105,8 +102,7 @@ def fill_costs(
 ) -> None:
     """Fill `costs` [N, k] of rows first … last for merging each splat with each of its neighbours `near` [N, k].
 
-    `seen` [N] is the share of each splat that is seen, above 0. Each pair is judged once, from its lower row if both
-    are each other's neighbours; elsewhere the cost is infinite.
+    Each pair is judged once, from its lower row if both are each other's neighbours; elsewhere the cost is infinite.
     """
     for i in prange(first, last):
         mean, merged = np.empty(3, np.float32), np.empty(6, np.float32)
@@ -121,7 +117,7 @@ def fill_costs(
                     known = known or near[j, other] == i
             if known:
                 continue
-            alpha, beta = opacities[i] * seen[i], opacities[j] * seen[j]
+            alpha, beta = opacities[i], opacities[j]
             c, d = covariances[i], covariances[j]
             share, gamma = merge_pair(positions[i], positions[j], c, d, alpha, beta, mean, merged)
             x = positions[j, 0] - positions[i, 0]
@@ -174,19 +170,19 @@ def merge_rows(
     covariances: FloatArray,
     opacities: FloatArray,
     sh: FloatArray,
-    seen: FloatArray,
 ) -> None:
     """Put into each of `rows` what stands for it and its partner in `others`."""
     for n in prange(len(rows)):
         mean, merged = np.empty(3, np.float32), np.empty(6, np.float32)
         i, j = rows[n], others[n]
-        alpha, beta = opacities[i] * seen[i], opacities[j] * seen[j]
-        share, shown = merge_pair(positions[i], positions[j], covariances[i], covariances[j], alpha, beta, mean, merged)
-        seen[i] = share * seen[i] + (ONE - share) * seen[j]
+        alpha, beta = opacities[i], opacities[j]
+        share, opacity = merge_pair(
+            positions[i], positions[j], covariances[i], covariances[j], alpha, beta, mean, merged
+        )
         for axis in range(3):
             positions[i, axis] += mean[axis]
         covariances[i, :] = merged
-        opacities[i] = min(shown / seen[i], OPAQUE)
+        opacities[i] = opacity
         for k in range(sh.shape[1]):
             for channel in range(3):
                 sh[i, k, channel] = share * sh[i, k, channel] + (ONE - share) * sh[j, k, channel]

@@ -9,6 +9,8 @@ from generators.splats.params import (
     CropParams,
     DecimateParams,
     LevelsParams,
+    RecolourParams,
+    RelightParams,
     TransformParams,
 )
 
@@ -65,5 +67,33 @@ SPECS = (
         params=LevelsParams,
         needs=NEEDS,
         run="generators.splats.levels:run",
+    ),
+    GeneratorSpec(
+        id="splats.recolour",
+        title="Grade splats",
+        promise="Exposure, contrast, saturation and temperature, or the colours of a reference picture.",
+        gives=(Kind.SPLATS,),
+        takes=(
+            CLOUD,
+            Port(
+                name="reference",
+                kinds=(Kind.IMAGE,),
+                optional=True,
+                help="A picture whose colours the cloud is to have.",
+            ),
+        ),
+        params=RecolourParams,
+        needs=NEEDS,
+        run="generators.splats.recolour:run",
+    ),
+    GeneratorSpec(
+        id="splats.relight",
+        title="Relight splats",
+        promise="Shades a cloud anew by a lamp, from the surfaces its splats lie on; the old light stays underneath.",
+        gives=(Kind.SPLATS,),
+        takes=(CLOUD,),
+        params=RelightParams,
+        needs=NEEDS,
+        run="generators.splats.relight:run",
     ),
 )

@@ -17,21 +17,17 @@ NEIGHBOURS = 8
 MOST_A_ROUND = 0.3
 """Share of the splats that one round may merge away: the dearest pairs wait until they have cheaper partners."""
 BATCH = 1 << 14
-LEAST_SEEN = 0.03
-"""What no viewpoint sees counts this much: it may be seen from others."""
 
 
 class Thinning:
     """A cloud on its way down. Its covariances stay as they are until a cloud is asked for."""
 
-    def __init__(self, cloud: Splats, seen: FloatArray) -> None:
-        """`seen` [N] is the share of each splat that can be seen, 0..1."""
+    def __init__(self, cloud: Splats) -> None:
         self.name = cloud.name
         self.positions: FloatArray = np.array(cloud.positions, np.float32)
         self.covariances = covariances(cloud)
         self.opacities: FloatArray = np.array(cloud.opacities, np.float32)
         self.sh: FloatArray = np.array(cloud.sh, np.float32)
-        self.seen: FloatArray = np.maximum(seen, np.float32(LEAST_SEEN))
         self._scales: FloatArray = np.array(cloud.scales, np.float32)
         self._rotations: FloatArray = np.array(cloud.rotations, np.float32)
         self._touched = np.zeros(len(self.positions), np.bool_)
@@ -72,9 +68,7 @@ class Thinning:
         for first in range(0, count, BATCH):
             check()
             last = min(first + BATCH, count)
-            fill_costs(
-                *(self.positions, self.covariances, self.opacities, colours, self.seen, near, first, last, costs)
-            )
+            fill_costs(*(self.positions, self.covariances, self.opacities, colours, near, first, last, costs))
         wanted = min(count - budget, max(1, int(MOST_A_ROUND * count)))
         flat = costs.ravel()
         finite = int(np.isfinite(flat).sum())
@@ -92,10 +86,10 @@ class Thinning:
 
     def _merge(self, partners: np.ndarray, check: Check) -> None:
         rows = np.nonzero(partners > np.arange(len(partners)))[0].astype(np.int32)
-        merge_rows(rows, partners[rows], self.positions, self.covariances, self.opacities, self.sh, self.seen)
+        merge_rows(rows, partners[rows], self.positions, self.covariances, self.opacities, self.sh)
         self._touched[rows] = True
         check()
         stays = np.ones(len(partners), np.bool_)
         stays[partners[rows]] = False
-        for name in ("positions", "covariances", "opacities", "sh", "seen", "_scales", "_rotations", "_touched"):
+        for name in ("positions", "covariances", "opacities", "sh", "_scales", "_rotations", "_touched"):
             setattr(self, name, np.ascontiguousarray(getattr(self, name)[stays]))

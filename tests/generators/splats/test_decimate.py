@@ -8,7 +8,6 @@ from generators.radiance.cameras import looking_at
 from generators.splats.clouds import ARRAYS, importance, joined, taken
 from generators.splats.params import DecimateParams
 from generators.splats.pictures import psnr, rendered
-from generators.splats.visibility import around, seen_shares
 from tests.generators.splats.clouds_at_hand import edited, random_cloud, sheet, waves
 
 CAMERAS = [
@@ -29,7 +28,7 @@ def likeness(one: Splats, other: Splats) -> float:
     return float(np.mean([psnr(rendered(one, camera, 0.0), rendered(other, camera, 0.0)) for camera in CAMERAS]))
 
 
-@pytest.mark.parametrize(("share", "least_db"), [(0.5, 32), (0.25, 25), (0.1, 20)])
+@pytest.mark.parametrize(("share", "least_db"), [(0.5, 34), (0.25, 28), (0.1, 23)])
 def test_thinning_beats_dropping_at_random_by_opacity_and_by_importance(share: float, least_db: float) -> None:
     cloud = scene()
     done = edited("decimate", DecimateParams(share=share), cloud=cloud)
@@ -83,18 +82,3 @@ def test_the_same_request_gives_the_same_bytes() -> None:
     one, two = (edited("decimate", DecimateParams(share=0.3), cloud=cloud).cloud for _ in range(2))
     for name in ARRAYS:
         assert getattr(one, name).tobytes() == getattr(two, name).tobytes()
-
-
-def test_what_is_hidden_is_known_to_be() -> None:
-    ball = np.random.default_rng(0).normal(size=(4000, 3))
-    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
-    shell = random_cloud(4000, harmonics=1, size_m=0.04)
-    shell = Splats(ball.astype(np.float32), shell.rotations, shell.scales, np.full(4000, 0.95, np.float32), shell.sh)
-    core = random_cloud(200, harmonics=1, size_m=0.04)
-    core = Splats(core.positions * np.float32(0.3), core.rotations, core.scales, core.opacities, core.sh)
-    seen = seen_shares(joined([shell, core]), around(shell), lambda: None)
-    assert seen.min() >= 0 and seen.max() <= 1
-    assert np.median(seen[:4000]) > 0.1
-    assert np.quantile(seen[4000:], 0.95) < np.median(seen[:4000]) / 2
-    alone = seen_shares(taken(core, np.arange(1)), around(shell), lambda: None)
-    assert alone[0] == pytest.approx(1, abs=0.1), "nothing stands before a single splat"
