@@ -87,8 +87,8 @@ def _camera(camera: PosedCamera, number: int) -> dict[str, Any]:
         raise ScenecastError(f"camera {number}: expected 4 rows of 4 finite numbers, got {camera.world_from_camera!r}")
     if not 0 < camera.fov_y_deg < 180 or min(camera.width_px, camera.height_px) < 1 or camera.up not in ("y", "z"):
         raise ScenecastError(
-            f"camera {number}: a field of view of {camera.fov_y_deg:g}° at {camera.width_px}×{camera.height_px} px with "
-            f"{camera.up!r} up makes no sense",
+            f"camera {number}: a field of view of {camera.fov_y_deg:g}° at {camera.width_px}×{camera.height_px} px "
+            f"with {camera.up!r} up makes no sense",
             remedy="Give 0 to 180°, a size in pixels, and 'y' or 'z'.",
         )
     if camera.up == "y":
