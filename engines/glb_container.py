@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,38 @@ from engines.formats.registry import Limits
 _MAGIC, _JSON, _BIN = b"glTF", 0x4E4F534A, 0x004E4942
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-_READ = {"KHR_materials_ior", "KHR_mesh_quantization", "KHR_materials_emissive_strength", "KHR_texture_transform"}
+_READ = {
+    "KHR_gaussian_splatting",
+    "KHR_materials_ior",
+    "KHR_mesh_quantization",
+    "KHR_materials_emissive_strength",
+    "KHR_texture_transform",
+}
 
 
 def packed(document: dict[str, Any], binary: bytes) -> bytes:
     """One GLB file of a JSON document and its only buffer; both chunks padded to 4 bytes."""
+    binary += b"\0" * (-len(binary) % 4)
+    return header(document, len(binary)) + binary
+
+
+def header(document: dict[str, Any], binary_bytes: int) -> bytes:
+    """All of a GLB that stands before its buffer, whose length is a whole number of four bytes."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
-    binary += b"\0" * (-len(binary) % 4)
-    chunks = struct.pack("<II", len(text), _JSON) + text + struct.pack("<II", len(binary), _BIN) + binary
-    return struct.pack("<4sII", _MAGIC, 2, 12 + len(chunks)) + chunks
+    start = struct.pack("<4sII", _MAGIC, 2, 28 + len(text) + binary_bytes) + struct.pack("<II", len(text), _JSON)
+    return start + text + struct.pack("<II", binary_bytes, _BIN)
+
+
+def opened(path: Path, limits: Limits) -> Container:
+    """The GLB at `path`. Raises `DamagedFile` or `TooLarge`."""
+    size = path.stat().st_size
+    if size > limits.max_file_bytes:
+        raise TooLarge(f"{path.name} has {size} bytes, more than the limit of {limits.max_file_bytes}")
+    try:
+        return Container(path.read_bytes(), limits)
+    except (KeyError, TypeError, ValueError, RecursionError, struct.error) as error:
+        raise DamagedFile(f"{path.name} is not the glTF it claims to be: {error!r}") from error
 
 
 class Container:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from engines.assets import Image, Material, Mesh
 from engines.errors import DamagedFile, EnginesError, TooLarge
-from engines.formats.registry import Limits
 from engines.glb_container import Container
 from engines.kinds import ColourSpace, MapName
 from engines.raster import read_picture
@@ -36,16 +35,12 @@ class _Part:
     material: int | None
 
 
-def read_mesh(path: Path, limits: Limits) -> Mesh:
+def read_mesh(container: Container, path: Path) -> Mesh:
     """See `engines.formats.glb.decode`."""
-    size = path.stat().st_size
-    if size > limits.max_file_bytes:
-        raise TooLarge(f"{path.name} has {size} bytes, more than the limit of {limits.max_file_bytes}")
     try:
         # Overflow in a hostile transform ends as infinity, and that is refused below.
         with np.errstate(all="ignore"):
-            container = Container(path.read_bytes(), limits)
-            parts = [part for node, world in _placed_nodes(container) for part in _parts(container, node, world)]
+            parts = [part for node, world in placed_nodes(container) for part in _parts(container, node, world)]
             return _merged(container, parts, path.stem)
     except EnginesError:
         raise
@@ -53,7 +48,8 @@ def read_mesh(path: Path, limits: Limits) -> Mesh:
         raise DamagedFile(f"{path.name} is not the glTF it claims to be: {error!r}") from error
 
 
-def _placed_nodes(container: Container) -> Iterator[tuple[dict[str, Any], NDArray[np.float64]]]:
+def placed_nodes(container: Container) -> Iterator[tuple[dict[str, Any], NDArray[np.float64]]]:
+    """Every node of the file's scene with its 4×4 matrix to the world. Raises `DamagedFile`."""
     scenes = container.items("scenes")
     if scenes:
         roots = container.item("scenes", container.document.get("scene", 0)).get("nodes", [])

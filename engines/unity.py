@@ -19,7 +19,7 @@ UNITY = Host(
         Kind.IMAGE: ("png", "exr", "jpeg"),
         Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence"),
-        Kind.SPLATS: ("ply", "spz", "sog"),
+        Kind.SPLATS: ("ply", "spz", "sog", "glb"),
         Kind.MESH: ("glb", "ply"),
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
@@ -58,7 +58,8 @@ UNITY = Host(
         "Base Map).",
         "Data maps need sRGBTexture off and normal maps the type NormalMap (Unity scripting reference, "
         "TextureImporter).",
-        "Splats: UnityGaussianSplatting imports PLY and SPZ (its README), UnitySplats also SOG (its release 1.0.0).",
+        "Splats: UnityGaussianSplatting imports PLY and SPZ (its README), UnitySplats also SOG and "
+        "GLB with KHR_gaussian_splatting (its release 1.0.0).",
         "Unity reads no glTF by itself; GLB needs the package glTFast or UnityGLTF (Unity manual, Model file formats).",
     ),
 )

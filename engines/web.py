@@ -18,7 +18,7 @@ WEB = Host(
         Kind.IMAGE: ("png", "jpeg"),
         Kind.MATERIAL: ("png", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "jpeg_sequence", "png_sequence"),
-        Kind.SPLATS: ("spz", "sog", "compressed_ply", "splat", "ksplat", "ply"),
+        Kind.SPLATS: ("spz", "sog", "compressed_ply", "splat", "ksplat", "glb", "ply"),
         Kind.MESH: ("glb", "ply"),
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
@@ -39,7 +39,7 @@ WEB = Host(
         "Texture v runs downwards from the top row (glTF 2.0 §3.8.3).",
         "Opacity rides in the alpha of base_color (glTF 2.0 §3.9.2).",
         "Splats: SPZ, SOG, compressed PLY, .splat and PLY are read by Spark and Babylon.js, KSPLAT by Spark, SOG and "
-        "compressed PLY also by PlayCanvas (Spark README; PlayCanvas manual, Splat File Formats; "
+        "compressed PLY and GLB also by PlayCanvas (Spark README; PlayCanvas manual, Splat File Formats; "
         "Babylon.js documentation, Gaussian Splatting File Loader Plugin).",
     ),
 )

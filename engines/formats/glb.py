@@ -1,4 +1,4 @@
-"""GLB: a mesh with its PBR material, in one file (glTF 2.0).
+"""GLB: a mesh with its PBR material, or a cloud of splats (KHR_gaussian_splatting), in one file (glTF 2.0).
 
 The format is self-describing: +Y up, +Z to the front, metres, counter-clockwise, UV origin at the top left. Every
 host's importer turns that into its own, so nothing here depends on the host. A material alone is shown on an
@@ -23,14 +23,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.assets import Material, Mesh
+from engines.assets import Material, Mesh, Splats
 from engines.conventions import Host
 from engines.errors import UnsuitableAsset
 from engines.formats import png
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_mesh, tangents
-from engines.glb_container import packed
+from engines.glb_container import opened, packed
 from engines.glb_reader import read_mesh
+from engines.glb_splats import has_splats, read_splats, write_splats
 from engines.kinds import Kind, MapName
 from engines.packing import Texture, textures
 from engines.transforms import flip_v
@@ -43,7 +44,7 @@ _VERTICES, _INDICES = 34962, 34963
 
 
 def encode(
-    asset: Mesh | Material,
+    asset: Mesh | Material | Splats,
     folder: Path,
     stem: str,
     *,
@@ -52,6 +53,9 @@ def encode(
     effort: png.Effort = "quick",
 ) -> list[ExportedFile]:
     """Write `stem.glb`. `effort` is how hard the textures are compressed. Raises `UnsuitableAsset`."""
+    if isinstance(asset, Splats):
+        size = write_splats(asset, folder / f"{stem}.glb", provenance)
+        return [ExportedFile(f"{stem}.glb", "splats", MEDIA_TYPE, None, size)]
     mesh = display_plane(asset) if isinstance(asset, Material) else asset
     check_mesh(mesh)
     if len(mesh.positions) == 0:
@@ -93,14 +97,15 @@ def display_plane(material: Material) -> Mesh:
     )
 
 
-def decode(path: Path, limits: Limits) -> Mesh:
-    """All triangles of the file's scene as one mesh. Raises `DamagedFile` or `TooLarge`.
+def decode(path: Path, limits: Limits) -> Mesh | Splats:
+    """The splats of the file's scene if it has any, else all its triangles as one mesh.
 
-    Node transforms are applied. The material comes along if the file uses one only; where it uses several, their
-    base colour factors go into the vertex colours and their textures are left. Skins, morphs, lights, cameras
-    and animations are left.
+    Raises `DamagedFile` or `TooLarge`. Node transforms are applied. The material comes along if the file uses one only;
+    where it uses several, their base colour factors go into the vertex colours and their textures are left. Skins,
+    morphs, lights, cameras and animations are left, and beside splats the meshes.
     """
-    return read_mesh(path, limits)
+    container = opened(path, limits)
+    return read_splats(container, path, limits) if has_splats(container) else read_mesh(container, path)
 
 
 class _Writer:
@@ -231,7 +236,7 @@ FORMATS = (
     Format(
         name="glb",
         title="Binary glTF",
-        kinds=(Kind.MESH, Kind.MATERIAL),
+        kinds=(Kind.MESH, Kind.MATERIAL, Kind.SPLATS),
         extension=".glb",
         media_type=MEDIA_TYPE,
         encode="engines.formats.glb:encode",

@@ -172,6 +172,7 @@ def test_we_read_the_glb_and_ply_of_trimesh(tmp_path: Path) -> None:
     scene.add_geometry(made, transform=turn)
     scene.export(tmp_path / "f.glb")
     got = glb.decode(tmp_path / "f.glb", LIMITS)
+    assert isinstance(got, Mesh)
     np.testing.assert_allclose(got.positions, trimesh.transform_points(made.vertices, turn), atol=1e-6)
     np.testing.assert_array_equal(got.faces, made.faces)
     for encoding in ("ascii", "binary"):

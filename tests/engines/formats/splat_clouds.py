@@ -61,6 +61,12 @@ def apart(a: Splats, b: Splats) -> Apart:
     )
 
 
+def covariances(splats: Splats) -> NDArray[np.float64]:
+    """The ellipsoids themselves, [N, 3, 3], which do not depend on how their axes are named."""
+    half = rotation_matrices(splats.rotations) * splats.scales[:, None, :].astype(np.float64)
+    return np.asarray(half @ half.transpose(0, 2, 1))
+
+
 def paired(got: Splats, expected: Splats) -> Splats:
     """`got` in the order of `expected`, each splat with the nearest that is left; for clouds that stay apart."""
     order = np.argmin(np.linalg.norm(got.positions[None] - expected.positions[:, None], axis=2), axis=1)
