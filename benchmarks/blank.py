@@ -28,6 +28,24 @@ BLANK = GeneratorSpec(
 )
 
 
+class CloudParams(Params):
+    """Number of splats and degree of their harmonics."""
+
+    splats: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_000_000
+    sh_degree: Annotated[int, Meta(ge=0, le=3)] = 2
+
+
+CLOUD = GeneratorSpec(
+    id="splats.blank",
+    title="Blank cloud",
+    promise="A bumpy ball of splats of very different sizes.",
+    gives=(Kind.SPLATS,),
+    params=CloudParams,
+    needs=Needs(memory_gb=2.0),
+    run="benchmarks.noise:cloud",
+)
+
+
 class CrashParams(Params):
     """None."""
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.blank import BlankParams
-from engines.assets import Image
+from benchmarks.blank import BlankParams, CloudParams
+from engines.assets import Image, Splats
 from generators.events import Context, Event, Produced, Request
 
 
@@ -22,6 +22,24 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     pixels = _noise(params.size_px, params.channels)
     pixels.reshape(-1)[:4] = np.frombuffer(request.seed.to_bytes(4, "little"), np.uint8)
     yield Produced(Image(pixels))
+
+
+def cloud(request: Request, context: Context) -> Iterator[Event]:
+    """Splats on a bumpy ball, a few large and many small, in random order."""
+    params = request.params
+    assert isinstance(params, CloudParams)
+    random, count = np.random.default_rng(request.seed), params.splats
+    way = random.standard_normal((count, 3), np.float32)
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    bump = 1 + 0.1 * np.sin(9 * way[:, :1]) * np.sin(7 * way[:, 1:2]) * np.sin(8 * way[:, 2:])
+    turns = random.standard_normal((count, 4), np.float32)
+    turns /= np.linalg.norm(turns, axis=1, keepdims=True)
+    size = np.exp(random.normal(-5.6, 0.9, (count, 1)) + random.normal(0, 0.3, (count, 3))).astype(np.float32)
+    sh = np.zeros((count, (params.sh_degree + 1) ** 2, 3), np.float32)
+    sh[:, 0] = np.sin(np.array([11, 13, 17], np.float32) * way[:, [1, 2, 0]]) * 1.2
+    sh[:, 1:] = random.normal(0, 0.05, sh[:, 1:].shape)
+    opacity = (0.2 + 0.8 * random.random(count, np.float32)).astype(np.float32)
+    yield Produced(Splats((way * bump).astype(np.float32), turns, size, opacity, sh, "ball"))
 
 
 def crash(request: Request, context: Context) -> Iterator[Event]:

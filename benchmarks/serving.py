@@ -19,10 +19,11 @@ from pathlib import Path
 
 import platformdirs
 
-from benchmarks.blank import BLANK, CRASH
+from benchmarks.blank import BLANK, CLOUD, CRASH
 from bridge.app import Bridge
 from bridge.settings import Settings
 from generators.catalog import Catalog
+from generators.radiance.specs import SPLATS_FROM_PHOTOS
 from python_client import Client, connect
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,7 +101,7 @@ def serving() -> Iterator[Served]:
 
 async def _main(folder: Path) -> None:
     settings = Settings(data_dir=str(folder), port=0, grace_secs=0.5, queued_jobs=QUEUED_JOBS)
-    async with Bridge(settings, catalog=Catalog.from_specs(BLANK, CRASH)) as bridge:
+    async with Bridge(settings, catalog=Catalog.from_specs(BLANK, CLOUD, CRASH, SPLATS_FROM_PHOTOS)) as bridge:
         print(json.dumps({"url": bridge.url, "token": bridge.token, "pid": os.getpid()}), flush=True)
         await bridge.serve_forever()
 

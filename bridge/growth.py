@@ -18,7 +18,7 @@ from typing import Protocol
 
 from bridge.errors import StoreDamaged, UnknownJob
 from bridge.ledger import Result
-from bridge.messages import GrowthFiles, GrowthGet, JobGrown, JobState
+from bridge.messages import CHUNK_BYTES, GrowthFiles, GrowthGet, JobGrown, JobState
 from bridge.records import JobRecord
 from bridge.store import Store
 from bridge.transfers import Source
@@ -28,6 +28,7 @@ from generators.pipe import Grown
 KEPT_JOBS = 8
 KEPT_BYTES = 512 << 20
 """Final versions are kept up to these, the newest first; one is always kept."""
+FIRST_CHUNK_BYTES = 64 << 10
 TRIES = 5
 RETRY_SECS = 0.05
 
@@ -51,6 +52,16 @@ class Growth:
     message: GrowthFiles
     source: Source | None = None
     release: Callable[[], None] | None = None
+
+    @property
+    def plan(self) -> list[tuple[int, int, int]]:
+        """The file's chunks: small ones first, so that there is something to draw at once."""
+        chunks, done, size = [], 0, FIRST_CHUNK_BYTES
+        while done < self.message.size_bytes:
+            taken = min(size, self.message.size_bytes - done)
+            chunks.append((0, done, taken))
+            done, size = done + taken, min(CHUNK_BYTES, 2 * size)
+        return chunks
 
 
 class Records(Protocol):

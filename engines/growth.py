@@ -37,7 +37,8 @@ HEADER = struct.Struct("<8sIIIIIIIIII16x")
 """Magic, format, stride, version, since, slots, count, rows, freed, block_rows, flags; flag 1: it is final."""
 FINAL = 1
 BLOCK_BYTES = 256 << 10
-"""A block is at most so large: one chunk on the wire brings about one more block."""
+BLOCKS, FEW_ROWS = 50, 64
+"""A block is at most so large, and a fiftieth of the rows unless they are few: the first is soon there."""
 FIXED = 11
 """Numbers of a row before its harmonics."""
 POSITION, ROTATION, SCALE, OPACITY = slice(0, 3), slice(3, 7), slice(7, 10), 10
@@ -103,7 +104,8 @@ def whole(splats: Splats, number: int = 1) -> Version:
 
 def write(version: Version, path: Path) -> int:
     """Write a version to `path`, replacing what was there in one step; returns its bytes."""
-    block_rows = max(1, BLOCK_BYTES // (4 * (version.stride + 2)))
+    least = max(FEW_ROWS, -(-len(version.rows) // BLOCKS))
+    block_rows = min(least, BLOCK_BYTES // (4 * (version.stride + 2)))
     flags = 0 if version.order is None else FINAL
     beside = path.with_name(path.name + ".part")
     with beside.open("wb") as file:

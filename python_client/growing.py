@@ -22,7 +22,7 @@ FIXED = 11
 """Numbers of a row before its harmonics."""
 STRIDES = {FIXED + 3 * count: degree for degree, count in enumerate((1, 4, 9, 16))}
 """Degree of the harmonics by the length of a row."""
-READ_BYTES = 512 << 10
+READ_BYTES = 256 << 10
 """So much of a file is read in one step."""
 _cast: Any = memoryview.cast
 """The type stubs know only literal formats."""
