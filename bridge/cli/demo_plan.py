@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from python_client.messages import Generator
+from python_client.messages import Generator, Port
 
 MATERIALS = (
     "wet mossy red bricks",
@@ -27,7 +27,10 @@ KNOWN: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "splats.from_mesh": (("the boulder as splats", {"count": 60_000}),),
     "material.from_exemplar": (("the bricks, grown larger", {"size_px": 512}),),
 }
-"""Good values for the generators that come with the bridge; any other runs with its own defaults."""
+"""Good values for the generators that are shown; another runs with its defaults where nothing else makes its kind."""
+
+PHOTOGRAPHS = "capture"
+"""A port that takes these is the user's: no film or picture of the demo stands in for photographs of a real place."""
 
 QUICK_FIRST = ("image.noise", "sound.effect", "mesh.rock", "material.procedural", "splats.from_mesh", "clip.loop")
 """On a slow machine every kind should have been made before the time is up."""
@@ -48,22 +51,27 @@ class Wish:
 
 
 def plan(rows: Sequence[Generator]) -> tuple[list[Wish], list[tuple[str, str]]]:
-    """The wishes in the order of their importance, and (generator, reason) for what cannot be made here."""
+    """The wishes in the order of their importance, and (generator, reason) for kinds that cannot be made here."""
+    shown = {kind for row in rows if row.id in KNOWN and row.available for kind in row.gives}
+    rows = [row for row in rows if row.id in KNOWN or not shown & set(row.gives)]
     skipped = [(row.id, row.reason or "not available on this machine") for row in rows if not row.available]
     first: list[Wish] = []
     more: list[Wish] = []
     waiting = [row for row in rows if row.available]
     kinds: set[str] = set()
     while waiting:
-        ready = [row for row in waiting if all(port.optional or kinds & set(port.kinds) for port in row.takes)]
+        ready = [row for row in waiting if all(port.optional or _there(port, kinds) for port in row.takes)]
         if not ready:
             break
+        made = set(kinds)
         for row in ready:
-            wishes = _wishes(row, kinds)
-            first += wishes[:1]
-            more += wishes[1:]
-        kinds |= {kind for row in ready for kind in row.gives}
+            if row.id in KNOWN or not kinds & set(row.gives):
+                wishes = _wishes(row, made)
+                first += wishes[:1]
+                more += wishes[1:]
+                kinds |= set(row.gives)
         waiting = [row for row in waiting if row not in ready]
+    waiting = [row for row in waiting if row.id in KNOWN or not kinds & set(row.gives)]
     for row in waiting:
         needs = " and ".join(f"{port.name} ({' or '.join(port.kinds)})" for port in row.takes if not port.optional)
         skipped.append((row.id, f"needs a file of yours: {needs}"))
@@ -71,6 +79,11 @@ def plan(rows: Sequence[Generator]) -> tuple[list[Wish], list[tuple[str, str]]]:
         key=lambda wish: QUICK_FIRST.index(wish.generator) if wish.generator in QUICK_FIRST else len(QUICK_FIRST)
     )
     return first + more, skipped
+
+
+def _there(port: Port, made: set[str]) -> bool:
+    """Whether something that was made fits the port."""
+    return PHOTOGRAPHS not in port.kinds and bool(made & set(port.kinds))
 
 
 def _best(kinds: Sequence[str], made: set[str]) -> str:

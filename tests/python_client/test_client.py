@@ -100,7 +100,8 @@ def test_everything_said_is_what_the_bridge_declares(tmp_path: Path) -> None:
         wire.decode_client(encode(message, b"x" if message["type"] == "upload.chunk" else b""))
 
 
-def test_files_arrive_whole_in_memory_and_on_disk(tmp_path: Path) -> None:
+def test_files_arrive_whole_in_memory_and_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfers, "IN_MEMORY_BYTES", len(LARGE) - 1)
     with FakeBridge(large) as bridge, connect(bridge.url, bridge.token) as client:
         result = client.submit("test.echo").result(20)
         assert result.file("a").read() == LARGE and result.file("a").path

@@ -54,8 +54,16 @@ def test_chains_skips_and_strangers() -> None:
     mesh = Port("mesh", ["mesh"])
     wishes, skipped = plan(
         [row("c.d", "splats", mesh), row("a.b", "mesh"), row("e.f", "clip", Port("photo", ["image"])),
-         row("g.h", "field", available=False), row("i.j", "mesh", Port("x", ["image"], optional=True))]
+         row("g.h", "field", available=False), row("i.j", "mesh", Port("x", ["image"], optional=True)),
+         row("k.l", "scene", Port("photos", ["capture", "mesh"]))]
     )  # fmt: skip
-    assert [wish.generator for wish in wishes] == ["a.b", "i.j", "c.d"]
-    assert wishes[2].inputs == {"mesh": "mesh"} and wishes[1].inputs == {}
-    assert dict(skipped) == {"g.h": "no", "e.f": "needs a file of yours: photo (image)"}
+    assert [wish.generator for wish in wishes] == ["a.b", "c.d"], "one of each kind is enough"
+    assert wishes[1].inputs == {"mesh": "mesh"} and wishes[0].inputs == {}
+    photos = "needs a file of yours: photos (capture or mesh)"
+    assert dict(skipped) == {"g.h": "no", "e.f": "needs a file of yours: photo (image)", "k.l": photos}
+
+
+def test_what_is_shown_already_is_not_made_by_others_too() -> None:
+    wishes, skipped = plan([row("image.other", "image"), row("image.noise", "image"), row("image.off", "image",
+                                                                                         available=False)])  # fmt: skip
+    assert [wish.generator for wish in wishes] == ["image.noise"] and not skipped
