@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
-from generators.events import Event, Note, Progress
+from generators.events import Event, Note, Preview, Progress
 from generators.radiance import colmap
 from generators.radiance.archive import CaptureError, Source
 from generators.radiance.capture import FRAMES_MIN, Skipped
 from generators.radiance.capture_specs import CapturePosesParams
 from generators.radiance.colmap import Points
-from generators.radiance.poses import gauge, shots, talk, writing
+from generators.radiance.poses import gauge, picture, shots, talk, writing
 from generators.radiance.poses.exif import local_metres
 from generators.radiance.poses.process import require_colmap, solved, worker_threads
 from generators.radiance.poses.shots import Shot
@@ -94,6 +94,7 @@ def find_poses(
         lens = colmap.lens_from_model(camera.model, camera.width, camera.height, list(group.cameras[number]))
         shot = useful[index]
         frames.append(writing.frame_json(shot.name, pose, writing.full_size(lens, *sizes[number]), shot.mask_name))
+    yield Preview(picture.drawn(poses, points))
     path = folder / "posed.zip"
     yield Progress(STAGES["mapping"][1], "writing the posed capture")
     writing.write_posed(path, source, frames, points=points, metric=metric, check=check)
