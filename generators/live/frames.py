@@ -93,7 +93,10 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """An answer: uint8 sRGB [H, W, 3]; `rough` promises a better one of the same frame unless a newer one waits."""
+    """An answer: uint8 sRGB [H, W, 3], or [H, W, 4] with straight alpha, which lies over black where none was asked.
+
+    `rough` promises a better one of the same frame unless a newer one waits.
+    """
 
     pixels: NDArray[np.uint8]
     rough: bool = False

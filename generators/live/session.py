@@ -80,10 +80,12 @@ class _Session:
 
     def _give(self, order: FrameOrder, picture: Picture, run_ms: float) -> None:
         pixels = picture.pixels
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-            raise GeneratorError(f"the answer is {pixels.dtype} {pixels.shape}, expected uint8 [height, width, 3]")
-        height, width = pixels.shape[:2]
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or 0 in pixels.shape:
+            raise GeneratorError(f"the answer is {pixels.dtype} {pixels.shape}, expected uint8 [height, width, 3 or 4]")
+        height, width, has = pixels.shape
         components = 4 if self._order.alpha and self._order.media_type == "image/raw" else 3
+        if has > components:
+            pixels = (pixels[..., :3] * (pixels[..., 3:] / np.float32(255))).astype(np.uint8)
         data = _jpeg(pixels) if self._order.media_type == "image/jpeg" else b""
         size = len(data) or height * width * components
         if size > self._order.answer_bytes:
@@ -94,8 +96,8 @@ class _Session:
             self._memory[start : start + size] = data
         else:
             room = np.frombuffer(self._memory[start : start + size], np.uint8).reshape(height, width, components)
-            room[..., :3] = pixels[::-1] if self._order.bottom_up else pixels
-            if components == 4:
+            room[..., : pixels.shape[2]] = pixels[::-1] if self._order.bottom_up else pixels
+            if components > pixels.shape[2]:
                 room[..., 3] = 255
         self._link.send(
             Pictured(
