@@ -9,6 +9,7 @@ from generators.splats.params import (
     CropParams,
     DecimateParams,
     LevelsParams,
+    MergeParams,
     RecolourParams,
     RelightParams,
     TransformParams,
@@ -16,6 +17,15 @@ from generators.splats.params import (
 
 CLOUD = Port(name="cloud", kinds=(Kind.SPLATS,), help="The splat cloud.")
 NEEDS = Needs(memory_gb=1.5, modules=("numba",))
+CLOUDS_MAX = 8
+MERGED = (
+    Port(name="cloud", kinds=(Kind.SPLATS,), help="The first cloud, which stays where it is."),
+    Port(name="cloud2", kinds=(Kind.SPLATS,), help="The second cloud."),
+    *(
+        Port(name=f"cloud{number}", kinds=(Kind.SPLATS,), optional=True, help="One more.")
+        for number in range(3, CLOUDS_MAX + 1)
+    ),
+)
 
 SPECS = (
     GeneratorSpec(
@@ -47,6 +57,16 @@ SPECS = (
         params=TransformParams,
         needs=NEEDS,
         run="generators.splats.transform:run",
+    ),
+    GeneratorSpec(
+        id="splats.merge",
+        title="Merge splats",
+        promise="Makes one cloud of several, moved onto each other where they overlap if that is wanted.",
+        gives=(Kind.SPLATS,),
+        takes=MERGED,
+        params=MergeParams,
+        needs=NEEDS,
+        run="generators.splats.merge:run",
     ),
     GeneratorSpec(
         id="splats.decimate",
