@@ -71,8 +71,8 @@ class RetextureParams(Params):
              extra_json_schema={"ui": "text", "suggestions": ["grass", "snow", "moss", "sand", "forest floor"]}),
     ] = ""  # fmt: skip
     tile_m: Annotated[
-        float | None,
-        Meta(ge=0.02, le=100.0, title="Tile", description="Width of the material's tile; empty: its natural size.",
+        Annotated[float, Meta(ge=0.02, le=100.0)] | None,
+        Meta(title="Tile", description="Width of the material's tile; empty: its natural size.",
              extra_json_schema=_hint(unit="m", step=0.05)),
     ] = None  # fmt: skip
     sun_turn_deg: Annotated[
