@@ -18,7 +18,7 @@ PYTHON = Host(
         Kind.IMAGE: ("png", "exr", "jpeg", "npy"),
         Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence", "npy"),
-        Kind.SPLATS: ("ply", "spz", "compressed_ply", "splat", "ksplat", "sog", "glb"),
+        Kind.SPLATS: ("ply", "spz", "compressed_ply", "splat", "ksplat", "sog", "glb", "usd"),
         Kind.MESH: ("glb", "ply", "usd"),
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav", "npy"),

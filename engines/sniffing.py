@@ -59,6 +59,8 @@ def _format_of(head: bytes) -> tuple[str, Kind]:
         return "zip", Kind.CAPTURE
     if head.startswith((b"NGSP", b"\x1f\x8b")):
         return "spz", Kind.SPLATS
+    if head.startswith((b"PXR-USDC", b"#usda ")):
+        return "usd", Kind.SPLATS  # of USD only splats are read
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return "wav", Kind.SOUND
     if head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"):

@@ -1,11 +1,10 @@
-"""USD: a mesh with its material as UsdPreviewSurface, and its textures as PNG files beside it.
+"""USD: a mesh with its material as UsdPreviewSurface and its textures as PNG files beside it, or a cloud of splats.
 
 The stage is self-describing: +Y up, metres (`metersPerUnit` 1), right-handed, `st` counted from the bottom left;
 that is the neutral convention, and every host's importer turns it into its own. A material alone is shown on the
 same plane as in GLB. Vertex colours go to `displayColor`, which viewers show where no base colour texture is bound.
 
-Written, not read: the reader of binary USD is a large native library that trusts its input, and a stranger's file
-must not be able to bring the bridge down.
+Meshes are written, not read; splats are read too, in a process of their own (`engines.usd_splats`).
 
 Source: the specifications of UsdGeomMesh and UsdPreviewSurface 2.6.
 """
@@ -19,15 +18,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from engines.assets import Material, Mesh
+from engines.assets import Material, Mesh, Splats
 from engines.conventions import Host
 from engines.errors import UnsuitableAsset
 from engines.formats import png
 from engines.formats.glb import display_plane
-from engines.formats.registry import ExportedFile, Format
-from engines.geometry import check_mesh
+from engines.formats.registry import ExportedFile, Format, Limits
+from engines.geometry import check_mesh, check_splats
 from engines.kinds import Kind, MapName
 from engines.packing import Texture, textures
+from engines.usd_splats import define_splats, read_splats
 from engines.web import WEB
 
 MEDIA_TYPE = "model/vnd.usd"
@@ -35,7 +35,7 @@ _ROOT, _MATERIAL = "/Asset", "/Asset/Material"
 
 
 def encode(
-    asset: Mesh | Material,
+    asset: Mesh | Material | Splats,
     folder: Path,
     stem: str,
     *,
@@ -48,23 +48,20 @@ def encode(
 
     Raises `UnsuitableAsset`.
     """
-    from pxr import Gf, Kind as PrimKind, Sdf, Usd, UsdGeom, UsdShade, Vt  # noqa: I001 - the names as USD has them
+    from pxr import Gf, Sdf, UsdGeom, UsdShade, Vt
 
+    path = folder / f"{stem}.{style}"
+    if isinstance(asset, Splats):
+        check_splats(asset)
+        stage = _stage(path, asset.name, provenance)
+        define_splats(stage, f"{_ROOT}/Splats", asset)
+        stage.GetRootLayer().Save()
+        return [ExportedFile(path.name, "splats", MEDIA_TYPE, None, path.stat().st_size)]
     mesh = display_plane(asset) if isinstance(asset, Material) else asset
     check_mesh(mesh)
     if len(mesh.faces) == 0:
         raise UnsuitableAsset(f"mesh {mesh.name!r} has no faces; USD takes points in another way")
-    path = folder / f"{stem}.{style}"
-    stage = Usd.Stage.CreateNew(str(path))
-    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
-    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    if provenance:
-        stage.GetRootLayer().customLayerData = {"scenecast": json.dumps(json.loads(provenance), sort_keys=True)}
-    root = UsdGeom.Xform.Define(stage, _ROOT)
-    stage.SetDefaultPrim(root.GetPrim())
-    Usd.ModelAPI(root).SetKind(PrimKind.Tokens.component)
-    if mesh.name:
-        root.GetPrim().SetDisplayName(mesh.name)
+    stage = _stage(path, mesh.name, provenance)
     shape = UsdGeom.Mesh.Define(stage, f"{_ROOT}/Mesh")
     _fill(shape, mesh, UsdGeom, Sdf, Vt, Gf)
     written: list[ExportedFile] = []
@@ -76,6 +73,29 @@ def encode(
         UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
     stage.GetRootLayer().Save()
     return [ExportedFile(path.name, "mesh", MEDIA_TYPE, None, path.stat().st_size), *written]
+
+
+def decode(path: Path, limits: Limits) -> Splats:
+    """All splats of a USD file, binary or text. Raises `DamagedFile` also for one without any, or `TooLarge`."""
+    return read_splats(path, limits)
+
+
+def _stage(path: Path, name: str, provenance: str) -> Any:
+    """A new stage in metres, +Y up, whose default prim is `_ROOT`."""
+    from pxr import Kind as PrimKind
+    from pxr import Usd, UsdGeom
+
+    stage = Usd.Stage.CreateNew(str(path))
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    if provenance:
+        stage.GetRootLayer().customLayerData = {"scenecast": json.dumps(json.loads(provenance), sort_keys=True)}
+    root = UsdGeom.Xform.Define(stage, _ROOT)
+    stage.SetDefaultPrim(root.GetPrim())
+    Usd.ModelAPI(root).SetKind(PrimKind.Tokens.component)
+    if name:
+        root.GetPrim().SetDisplayName(name)
+    return stage
 
 
 def _texture(part: Texture, folder: Path, stem: str, provenance: str, effort: png.Effort) -> ExportedFile:
@@ -169,10 +189,11 @@ FORMATS = (
     Format(
         name="usd",
         title="Universal Scene Description",
-        kinds=(Kind.MESH, Kind.MATERIAL),
+        kinds=(Kind.MESH, Kind.MATERIAL, Kind.SPLATS),
         extension=".usdc",
         media_type=MEDIA_TYPE,
         encode="engines.formats.usd:encode",
+        decode="engines.formats.usd:decode",
         needs=("pxr", "PIL"),
     ),
 )
