@@ -27,6 +27,8 @@ from generators.radiance.poses.talk import Answer, Order, Placed, Said
 Say = Callable[[Said], None]
 POINT_ERROR_PX = 2.0
 POINT_VIEWS_MIN = 3
+FURTHER_PAIRS = 1500
+"""So many more are compared for photographs that the first map left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +71,23 @@ def solve(order: Order, folder: Path, say: Say) -> Answer:
         started = time.monotonic()
         features = found_features(order, folder, pool, say)
         secs["features"], started = time.monotonic() - started, time.monotonic()
-        wanted = candidates(order, features, pool, say)
+        shared, wanted = candidates(order, features, pool, say)
         secs["pairs"], started = time.monotonic() - started, time.monotonic()
         database = pycolmap.Database.open(folder / "colmap.db")
         views_into(database, order, features)
         verified, turning = match(order, database, features, wanted, pool, say)
         secs["matching"], started = time.monotonic() - started, time.monotonic()
-    maps = mapped(order, database, folder, say)
-    secs["mapping"] = time.monotonic() - started
+        maps = mapped(order, database, folder, say)
+        secs["mapping"], started = time.monotonic() - started, time.monotonic()
+        further = pairs.further_pairs(shared, wanted, lonely(order, maps), FURTHER_PAIRS)
+        if further:
+            more, _ = match(order, database, features, further, pool, say)
+            verified = [one + other for one, other in zip(verified, more, strict=True)]
+            secs["matching"], started = secs["matching"] + time.monotonic() - started, time.monotonic()
+            if any(more):
+                again = mapped(order, database, folder, say)
+                maps = again if placed_count(again) > placed_count(maps) else maps
+            secs["mapping"] += time.monotonic() - started
     database.close()
     if maps:
         write_points(order, maps[0], folder)
@@ -125,8 +136,10 @@ def _features(order: Order, view: talk.View, folder: Path) -> Features:
 # -- pairs ---------------------------------------------------------------------------------------------------------
 
 
-def candidates(order: Order, features: Sequence[Features], pool: ThreadPoolExecutor, say: Say) -> list[tuple[int, int]]:
-    """The pairs that will be compared in full."""
+def candidates(
+    order: Order, features: Sequence[Features], pool: ThreadPoolExecutor, say: Say
+) -> tuple[NDArray[np.int32], list[tuple[int, int]]]:
+    """How much every two photographs share at a glance, and the pairs that will be compared in full."""
     count = pairs.FEW_FEATURES if len(features) > pairs.MANY else pairs.PREVIEW_FEATURES
     previews = [pairs.preview(one.descriptors, one.keypoints[:, 2], count) for one in features]
 
@@ -135,7 +148,9 @@ def candidates(order: Order, features: Sequence[Features], pool: ThreadPoolExecu
             say(Said("pairs", done + 1, total))
 
     shared = pairs.shared_counts(previews, each)
-    return pairs.chosen_pairs(shared, partners_max=order.partners_max, ordered=order.ordered)
+    least = pairs.SHARED_LEAST[count]
+    chosen = pairs.chosen_pairs(shared, partners_max=order.partners_max, least=least, ordered=order.ordered)
+    return shared + shared.T, chosen
 
 
 def views_into(database: Any, order: Order, features: Sequence[Features]) -> None:
@@ -276,6 +291,17 @@ def incremental_options(order: Order) -> Any:
     options.min_model_size = 3
     options.max_num_models = 10
     return options
+
+
+def lonely(order: Order, maps: Sequence[Any]) -> list[int]:
+    """The views that the largest map leaves out."""
+    known = {number - 1 for number in maps[0].reg_image_ids()} if maps else set()
+    return [index for index in range(len(order.views)) if index not in known]
+
+
+def placed_count(maps: Sequence[Any]) -> int:
+    """How many views the largest map has."""
+    return int(maps[0].num_reg_images()) if maps else 0
 
 
 def placed(order: Order, model: Any) -> Placed:

@@ -102,11 +102,12 @@ def find_poses(
 
 
 def _asked(order: Order, folder: Path, check: Callable[[], None]) -> Generator[Event, None, Answer]:
+    reached = 0.0  # those left out are compared once more, and the bar does not go back
     for said in solved(order, folder, check):
         if isinstance(said, Said):
             low, high, words = STAGES[said.stage]
-            share = min(1.0, said.done / max(said.total, 1))
-            yield Progress(low + share * (high - low), words.format(done=said.done, total=said.total, kept=said.kept))
+            reached = max(reached, low + min(1.0, said.done / max(said.total, 1)) * (high - low))
+            yield Progress(reached, words.format(done=said.done, total=said.total, kept=said.kept))
         else:
             return said
     raise CaptureError("COLMAP gave no answer")

@@ -7,7 +7,7 @@ has to be downloaded and no photograph be compared with all others at full cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ PREVIEW_FEATURES = 400
 FEW_FEATURES = 128
 """Taken instead when there are more than `MANY` photographs: the comparison grows with the square of both."""
 MANY = 300
-SHARED_LEAST = 12
-"""Unrelated photographs share up to about eight of 400 features by chance; those of one subject 25 and more."""
+SHARED_LEAST = {PREVIEW_FEATURES: 8, FEW_FEATURES: 5}
+"""Photographs of different things share up to seven of 400 features by chance, and four of 128."""
 NEIGHBOURS = 4
 """Frames of a film are compared with so many before and after, whatever they share."""
 
@@ -71,21 +71,48 @@ def shared_counts(
     return shared
 
 
-def chosen_pairs(shared: NDArray[np.int32], *, partners_max: int, ordered: bool) -> list[tuple[int, int]]:
+def chosen_pairs(
+    shared: NDArray[np.int32], *, partners_max: int, least: int = SHARED_LEAST[PREVIEW_FEATURES], ordered: bool = False
+) -> list[tuple[int, int]]:
     """The pairs worth comparing in full, sorted.
 
-    Each photograph proposes the `partners_max` that share most with it, of those that share enough, and never fewer
-    than three; frames of a film propose their neighbours besides.
+    Each photograph proposes the `partners_max` that share most with it, of those that share `least`, and never fewer
+    than three; frames of a film propose their neighbours besides. What would fall apart into groups that have nothing
+    to do with each other is joined by the pairs that share most across them.
     """
     count = len(shared)
     both = shared + shared.T
     pairs: set[tuple[int, int]] = set()
     for index in range(count):
         order = [int(other) for other in np.argsort(-both[index], kind="stable") if other != index]
-        wanted = [other for other in order[:partners_max] if both[index, other] >= SHARED_LEAST]
+        wanted = [other for other in order[:partners_max] if both[index, other] >= least]
         if len(wanted) < 3:
             wanted = order[:3]
         if ordered:
             wanted += [other for other in range(index - NEIGHBOURS, index + NEIGHBOURS + 1) if 0 <= other < count]
         pairs |= {(min(index, other), max(index, other)) for other in wanted if other != index}
-    return sorted(pairs)
+    return sorted(pairs | set(spanning_tree(both)))
+
+
+def spanning_tree(shared: NDArray[np.int32]) -> list[tuple[int, int]]:
+    """The pairs of a tree over all photographs that share most together (Prim 1957), as (smaller, larger)."""
+    count = len(shared)
+    best, via = shared[0].astype(np.int64), np.zeros(count, int)
+    best[0] = -1
+    tree = []
+    for _ in range(count - 1):
+        new = int(best.argmax())
+        tree.append((min(new, int(via[new])), max(new, int(via[new]))))
+        best[new] = -1
+        closer = (best >= 0) & (shared[new] > best)
+        best[closer], via[closer] = shared[new][closer], new
+    return tree
+
+
+def further_pairs(
+    shared: NDArray[np.int32], tried: Collection[tuple[int, int]], lonely: Collection[int], most: int
+) -> list[tuple[int, int]]:
+    """Pairs of photographs that could not be placed with any others, not tried yet, those that share most first."""
+    found = {(min(one, other), max(one, other)) for one in lonely for other in range(len(shared)) if other != one}
+    left = sorted(found - set(tried), key=lambda pair: (-int(shared[pair]), pair))
+    return sorted(left[:most])

@@ -40,7 +40,7 @@ class Order(msgspec.Struct, frozen=True):
     threads: int
     seed: int
     features_max: int = 4096
-    partners_max: int = 24
+    partners_max: int = 12
     mapper: Literal["incremental", "global"] = "incremental"
 
 

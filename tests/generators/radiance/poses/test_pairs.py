@@ -54,6 +54,26 @@ def test_pairs_are_those_that_share_most() -> None:
     assert {(index, index + pairs.NEIGHBOURS) for index in range(30 - pairs.NEIGHBOURS)} <= set(film)
 
 
+def test_groups_are_joined_by_what_they_share_most() -> None:
+    shared = np.zeros((20, 20), np.int32)
+    shared[:10, :10] = shared[10:, 10:] = 90
+    shared[3, 14] = 6  # too little to be proposed
+    shared = np.triu(shared, 1)
+    assert (3, 14) in pairs.chosen_pairs(shared, partners_max=5)
+    both = shared + shared.T
+    tree = pairs.spanning_tree(both)
+    assert len(tree) == 19 and len({end for pair in tree for end in pair}) == 20 and (3, 14) in tree
+
+
+def test_those_left_out_are_tried_with_all_others() -> None:
+    shared = np.triu(np.arange(36, dtype=np.int32).reshape(6, 6), 1)
+    both = shared + shared.T
+    further = pairs.further_pairs(both, {(1, 5), (0, 1)}, [5], 10)
+    assert further == [(0, 5), (2, 5), (3, 5), (4, 5)]
+    assert pairs.further_pairs(both, set(), [5], 2) == [(3, 5), (4, 5)]
+    assert pairs.further_pairs(both, set(), [], 9) == []
+
+
 def test_an_unlike_photograph_is_still_tried_three_times() -> None:
     shared = np.triu(np.full((8, 8), 50, np.int32), 1)
     shared[:, 7] = 0
