@@ -112,6 +112,15 @@ def matching(things: Any, delivered: Delivered, role: str, target: str | None = 
     return None
 
 
+def shown_by(digest: str) -> Any:
+    """An object of the file whose data is that asset, or None."""
+    for item in bpy.data.objects:
+        record = read(item.data) if item.data is not None and item.users_scene else None
+        if record is not None and record.digest == digest:
+            return item
+    return None
+
+
 def synthetic() -> list[Synthetic]:
     """Everything generated in the open file, by collection and name."""
     return [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or find_spec("..scenecast_client", __package__) is None:
     from python_client import Client, ConnectionState, Job, ScenecastError, folders
     from python_client.events import Preview
+    from python_client.growing import GrowingCloud, Growth
     from python_client.live import LivePicture, LiveSession, live_camera
     from python_client.messages import AssetRow, Generator, Port, WatchedFile
     from python_client.replies import Reply
@@ -17,6 +18,7 @@ if TYPE_CHECKING or find_spec("..scenecast_client", __package__) is None:
 else:
     from ..scenecast_client import Client, ConnectionState, Job, ScenecastError, folders
     from ..scenecast_client.events import Preview
+    from ..scenecast_client.growing import GrowingCloud, Growth
     from ..scenecast_client.live import LivePicture, LiveSession, live_camera
     from ..scenecast_client.messages import AssetRow, Generator, Port, WatchedFile
     from ..scenecast_client.replies import Reply
@@ -29,6 +31,8 @@ __all__ = [
     "ConnectionState",
     "Delivery",
     "Generator",
+    "GrowingCloud",
+    "Growth",
     "Job",
     "LivePicture",
     "LiveSession",

@@ -27,6 +27,7 @@ from .client_core import (
 )
 from .controls import SEED_MAX
 from .delivered import Delivered
+from .growth import WISH
 from .history import History
 from .landing import sweep
 from .runs import Made, Order, Run, Source
@@ -35,6 +36,8 @@ from .slots import Slot
 from .targets import Target
 
 HOST = "blender"
+START = "start"
+"""Name of the optional input with which a generator goes on from an earlier result."""
 RUNS_KEPT = 40
 SAVE_SECS = 0.5
 PREVIEW_PX = 160
@@ -166,6 +169,20 @@ class Hub:
                 self._arrivals.expect(run, made.digest, self.client.start_fetch(made.digest, HOST))
         self.changes += 1
 
+    def steer(self, key: str, action: str) -> None:
+        """`pause`, `resume` or `finish` a run; its `steered` says when it does."""
+        job = self._jobs.get(key)
+        if job is not None and not job.over:
+            {"pause": job.pause, "resume": job.resume, "finish": job.finish}[action]()
+            self.changes += 1
+
+    def further(self, key: str, target: Target) -> Run:
+        """Go on from what a run made: the same again, with that as its start, and placed there."""
+        run = self.run(key)
+        made = run.assets[0]
+        start = Source(made.name or run.title, kind=made.kind, digest=made.digest)
+        return self.submit(replace(run.order, inputs={**run.order.inputs, START: start}, target=target))
+
     def reconnect(self) -> None:
         """Try to reach the bridge now."""
         self.client.reconnect()
@@ -208,6 +225,23 @@ class Hub:
     def watched(self) -> list[WatchedFile]:
         """Files in watched folders that may be inputs."""
         return self.client.watched
+
+    def steers(self, run: Run) -> list[str]:
+        """What may be asked of a run on its way, and `further` of one that is done and can be gone on from."""
+        if run.state == "done":
+            takes = [port.name for port in self._row(run.order.generator, "takes") or ()]
+            return ["further"] if START in takes and run.assets else []
+        return list(self._row(run.order.generator, "steers") or ()) if run.state == "running" else []
+
+    @property
+    def growing(self) -> list[tuple[Run, Job]]:
+        """The runs whose clouds are watched."""
+        pairs = [(run, self._jobs.get(run.key)) for run in self.runs if not run.over]
+        return [(run, job) for run, job in pairs if job is not None and job.cloud is not None]
+
+    def _row(self, generator: str, field: str) -> Any:
+        """Of the catalog's row of a generator; None when it has none."""
+        return next((getattr(row, field) for row in self.client.generators if row.id == generator), None)
 
     def run(self, key: str) -> Run:
         """One run. Raises KeyError."""
@@ -316,6 +350,7 @@ class Hub:
                 seed=order.seed,
                 preview_px=PREVIEW_PX,
                 preview_media_type="image/raw",
+                growth=WISH if self._row(order.generator, "grows") else None,
                 label=(order.label or order.hint)[:200],
             )
         except ScenecastError as error:
@@ -324,7 +359,7 @@ class Hub:
         run.state, run.request_id, self._jobs[run.key] = "submitting", job.request_id, job
 
     def _follow(self, run: Run, end: float) -> None:
-        before = (run.state, run.fraction, run.stage, run.eta_secs, run.ahead, len(run.notes), len(run.assets))
+        before = run.standing
         if run.state == "sending":
             self._follow_sending(run, end)
         job = self._jobs.get(run.key)
@@ -332,7 +367,7 @@ class Hub:
             self._copy(run, job)
         if run.state == "receiving":
             self._receive(run)
-        if before != (run.state, run.fraction, run.stage, run.eta_secs, run.ahead, len(run.notes), len(run.assets)):
+        if before != run.standing:
             self.changes += 1
 
     def _follow_sending(self, run: Run, end: float) -> None:
@@ -354,7 +389,7 @@ class Hub:
             job.seed if job.seed is not None else run.seed,
             job.ahead,
         )
-        run.fraction, run.stage, run.eta_secs = job.fraction, job.stage, job.eta_secs
+        run.fraction, run.stage, run.eta_secs, run.steered = job.fraction, job.stage, job.eta_secs, job.steered
         run.notes, run.reused, run.run_secs = list(job.notes), job.reused, job.run_secs
         run.cancelling = run.cancelling or job.cancel_wanted
         run.assets = [Made(row.digest, row.kind, row.name) for row in job.assets]

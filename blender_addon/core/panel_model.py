@@ -13,7 +13,10 @@ from .client_core import ConnectionState, Generator, Port
 from .runs import Run
 
 Tone = Literal["good", "busy", "bad"]
-Button = Literal["cancel", "retry", "new_seed", "place", "parameters", "copy_error", "dismiss"]
+Button = Literal[
+    "cancel", "pause", "resume", "finish", "retry", "new_seed", "further", "place", "parameters", "copy_error",
+    "dismiss",
+]  # fmt: skip
 
 KIND_TITLES = {
     "material": "Material",
@@ -147,8 +150,11 @@ def kinds_in_words(kinds: Sequence[str]) -> str:
     return _capital(" or ".join(words))
 
 
-def job_row(run: Run, *, connected: bool, waits_for: str = "") -> JobRow:
-    """A run as the list shows it; `waits_for` says what a finished one that is not placed is waiting for."""
+def job_row(run: Run, *, connected: bool, waits_for: str = "", steers: Sequence[str] = ()) -> JobRow:
+    """A run as the list shows it; `waits_for` says what a finished one that is not placed is waiting for.
+
+    `steers` is what may be asked of it: see `Hub.steers`.
+    """
     title = run.title
     kind = run.assets[0].kind if run.assets else run.order.kind
     if run.state == "failed":
@@ -158,9 +164,10 @@ def job_row(run: Run, *, connected: bool, waits_for: str = "") -> JobRow:
     if run.state == "cancelled":
         return JobRow(run.key, title, kind, "Cancelled", "busy", None, (), ("retry", "parameters", "dismiss"))
     if run.state == "done":
-        return _done(run, title, kind, waits_for)
+        return _done(run, title, kind, waits_for, further="further" in steers)
     line, fraction = _going_on(run, connected)
-    return JobRow(run.key, title, kind, line, "busy", fraction, tuple(map(sentence, run.notes[-1:])), ("cancel",))
+    buttons = [*_steering(run, steers), "cancel"] if connected else ["cancel"]
+    return JobRow(run.key, title, kind, line, "busy", fraction, tuple(map(sentence, run.notes[-1:])), tuple(buttons))
 
 
 def seconds_in_words(secs: float) -> str:
@@ -228,9 +235,20 @@ def error_text(run: Run) -> str:
     return "\n".join(lines)
 
 
-def _done(run: Run, title: str, kind: str, waits_for: str) -> JobRow:
+def _steering(run: Run, steers: Sequence[str]) -> list[Button]:
+    if run.cancelling or run.steered == "finishing":
+        return []
+    found: list[Button] = []
+    if "pause" in steers:
+        found.append("resume" if run.steered == "paused" else "pause")
+    if "finish" in steers:
+        found.append("finish")
+    return found
+
+
+def _done(run: Run, title: str, kind: str, waits_for: str, *, further: bool) -> JobRow:
     problems = [text for pair in run.misplaced.values() for text in pair if text]
-    again: list[Button] = ["new_seed", "parameters", "dismiss"]
+    again: list[Button] = ["new_seed", *(["further"] if further else []), "parameters", "dismiss"]  # type: ignore[list-item]
     if kind in PLACEABLE:
         again.insert(0, "place")
     if problems:
@@ -263,6 +281,9 @@ def _going_on(run: Run, connected: bool) -> tuple[str, float | None]:
         return f"Waiting, {ahead}", None
     if run.state == "receiving":
         return "Receiving", run.fraction
+    if run.steered:
+        word = "Paused" if run.steered == "paused" else "Finishing"
+        return f"{word} · {run.fraction:.0%}" if run.fraction else word, run.fraction
     left = f"{seconds_in_words(run.eta_secs)} left" if run.eta_secs is not None else ""
     parts = [_capital(run.stage.replace("_", " ")) or "Starting", f"{run.fraction:.0%}" if run.fraction else "", left]
     return " · ".join(part for part in parts if part), run.fraction

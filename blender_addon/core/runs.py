@@ -77,6 +77,8 @@ class Run:
     stage: str = ""
     eta_secs: float | None = None
     cancelling: bool = False
+    steered: str = ""
+    """`paused`, or `finishing` when it stops where it is and keeps what it has."""
     error: str = ""
     remedy: str = ""
     code: str = ""
@@ -100,6 +102,12 @@ class Run:
         """True when nothing more will come from the bridge for it."""
         return self.state in OVER
 
+    @property
+    def standing(self) -> tuple[object, ...]:
+        """What the list shows of it; equal while nothing has changed."""
+        counts = (len(self.notes), len(self.assets))
+        return (self.state, self.fraction, self.stage, self.eta_secs, self.ahead, self.steered, *counts)
+
     def fail(self, message: str, remedy: str = "", code: str = "") -> None:
         """It ends here."""
         self.state, self.error, self.remedy, self.code = "failed", message, remedy, code
@@ -108,7 +116,9 @@ class Run:
     def to_tree(self) -> dict[str, Any]:
         """As JSON values, without the bytes of inputs and what changes by the second."""
         inputs = {port: replace(source, data=b"") for port, source in self.order.inputs.items()}
-        still = replace(self, order=replace(self.order, inputs=inputs), fraction=0.0, stage="", eta_secs=None)
+        still = replace(
+            self, order=replace(self.order, inputs=inputs), fraction=0.0, stage="", eta_secs=None, steered=""
+        )
         tree = asdict(still)
         for row in tree["order"]["inputs"].values():
             del row["data"]

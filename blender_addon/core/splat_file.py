@@ -64,6 +64,25 @@ def read(path: str | Path) -> SplatTable:
     return _table(rows, names)
 
 
+def of_rows(rows: FloatArray, live: NDArray[np.uint8]) -> SplatTable:
+    """A growing cloud in Blender's axes; rows that are no splat are splats of no size and no opacity.
+
+    `rows` float32 [N, 11 + 3K], neutral axes and linear values: position, wxyz, scale, opacity, harmonics.
+    """
+    x, y, z = rows[:, 0], rows[:, 1], rows[:, 2]
+    w, i, j, k = (rows[:, column] for column in range(3, 7))
+    half = np.float32(np.sqrt(0.5))
+    turned = np.stack([w - i, w + i, j - k, j + k], axis=1) * half  # a quarter turn about X, then the splat's own
+    turned[live == 0] = (1, 0, 0, 0)
+    return SplatTable(
+        positions=np.stack([x, -z, y], axis=1),
+        rotations=turned,
+        scales=np.ascontiguousarray(rows[:, 7:10]),
+        opacities=np.where(live == 0, np.float32(0), rows[:, 10]),
+        harmonics=np.ascontiguousarray(rows[:, 11:14]).reshape(-1, 1, 3),
+    )
+
+
 def _table(rows: FloatArray, names: list[str]) -> SplatTable:
     place = {name: at for at, name in enumerate(names)}
 

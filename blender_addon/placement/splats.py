@@ -19,6 +19,8 @@ from ..core.targets import Placed, PlacementError, Target
 from . import places, splat_view
 from .mesh import replaceable
 
+GROWING = "growing"
+"""Role of the points of a cloud whose job is still at it; see `growing`."""
 VIEW_NOTE = (
     "Colours are right with the view transform Standard; AgX and Filmic bend them.",
     "What is shown has one colour per splat; the full cloud with its reflections is in the attributes.",
@@ -53,9 +55,9 @@ def _earlier_version(delivered: Delivered) -> Any:
     shown = {item.data for item in bpy.data.objects if item.type == "MESH" and item.users_scene}
     for mesh in shown:
         record = provenance.read(mesh)
-        if record and (record.kind, record.role, record.job_id, record.name) == (
-            "splats", "mesh", delivered.job_id, delivered.name,
-        ):  # fmt: skip
+        if record is None or (record.kind, record.job_id) != ("splats", delivered.job_id):
+            continue
+        if record.role == GROWING or (record.role, record.name) == ("mesh", delivered.name):
             return mesh if record.digest != delivered.digest else None
     return None
 
@@ -66,12 +68,22 @@ def _update(mesh: Any, delivered: Delivered, target: Target) -> Placed:
     if held is not None and 0 < delivered.time < held.time:
         return _placed(delivered, target, items[0], "superseded in", changed=False)
     table = _read(delivered)  # before anything is touched: a broken file must leave the earlier version
-    _fill(mesh, table)
+    if held is not None and held.role == GROWING:
+        _christen(mesh, items, held.name, delivered.name)
+    fill(mesh, table)
     provenance.write(mesh, delivered, "mesh")
     for item in items:
         record = provenance.read(item)
         provenance.write(item, delivered, "object", record.target if record else "")
     return _placed(delivered, target, items[0], "updated in", changed=True)
+
+
+def _christen(mesh: Any, items: list[Any], working_title: str, name: str) -> None:
+    """Give the finished cloud its name, where the artist has not given it another one."""
+    mesh.name = name
+    for item in items:
+        if item.name.startswith(working_title[:60]):
+            item.name = name
 
 
 def _replace(delivered: Delivered, target: Target) -> Placed:
@@ -91,7 +103,7 @@ def _mesh_of(delivered: Delivered) -> Any:
         return known
     table = _read(delivered)
     mesh = bpy.data.meshes.new(delivered.name)
-    _fill(mesh, table)
+    fill(mesh, table)
     provenance.write(mesh, delivered, "mesh")
     return mesh
 
@@ -106,11 +118,12 @@ def _read(delivered: Delivered) -> splat_file.SplatTable:
         raise PlacementError(f"The splats of {delivered.name} cannot be read: {error}", "Ask for PLY") from error
 
 
-def _fill(mesh: Any, table: splat_file.SplatTable) -> None:
+def fill(mesh: Any, table: splat_file.SplatTable) -> None:
     """Make the mesh the cloud's points; whatever it held is gone."""
     count = len(table.positions)
-    mesh.clear_geometry()
-    mesh.vertices.add(count)
+    if len(mesh.vertices) != count or "sh_0" not in mesh.attributes:
+        mesh.clear_geometry()
+        mesh.vertices.add(count)
     mesh.vertices.foreach_set("co", table.positions.ravel())
     rgba = np.concatenate([table.colours(), table.opacities[:, None]], axis=1)
     _attribute(mesh, splat_view.SCALE, "FLOAT_VECTOR", "vector", table.scales)
@@ -119,6 +132,8 @@ def _fill(mesh: Any, table: splat_file.SplatTable) -> None:
     _attribute(mesh, splat_view.COLOUR, "FLOAT_COLOR", "color", rgba)
     for band in range(table.harmonics.shape[1]):
         _attribute(mesh, f"sh_{band}", "FLOAT_VECTOR", "vector", table.harmonics[:, band])
+    for stale in [one.name for one in mesh.attributes if one.name.startswith("sh_")][table.harmonics.shape[1] :]:
+        mesh.attributes.remove(mesh.attributes[stale])
     mesh.update()
 
 

@@ -27,6 +27,10 @@ from .properties import KIND_ICONS
 
 BUTTONS = {
     "cancel": ("scenecast.cancel", "X", "Cancel"),
+    "pause": ("scenecast.pause", "PAUSE", "Pause"),
+    "resume": ("scenecast.resume", "PLAY", "Resume"),
+    "finish": ("scenecast.finish", "CHECKMARK", "Good enough"),
+    "further": ("scenecast.further", "FORWARD", "Further"),
     "retry": ("scenecast.again", "FILE_REFRESH", "Retry"),
     "new_seed": ("scenecast.again_new_seed", "FILE_REFRESH", "New seed"),
     "parameters": ("scenecast.parameters", "OPTIONS", "Parameters"),
@@ -134,7 +138,7 @@ def jobs(layout: Any, context: Any) -> None:
         return
     connected = one.hub.state.status == "connected"
     for run in one.hub.runs[:12]:
-        row = job_row(run, connected=connected, waits_for=_waits_for(one, run))
+        row = job_row(run, connected=connected, waits_for=_waits_for(one, run), steers=one.hub.steers(run))
         _job(layout.box(), row, context)
     more = len(one.hub.runs) - 12
     if more > 0:
@@ -381,7 +385,7 @@ def _job_buttons(box: Any, row: JobRow) -> None:
             line.operator_menu_enum("scenecast.place", "target", text="Place", icon="PIVOT_CURSOR").key = row.key
             continue
         operator, icon, text = BUTTONS[button]
-        wide = button in ("retry", "new_seed", "copy_error")
+        wide = button in ("retry", "new_seed", "copy_error", "pause", "resume", "finish", "further")
         line.operator(operator, text=text if wide else "", icon=icon).key = row.key
     if "dismiss" in row.buttons:
         line.operator("scenecast.dismiss", text="", icon="X").key = row.key

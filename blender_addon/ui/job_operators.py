@@ -11,6 +11,7 @@ from bpy.props import EnumProperty, StringProperty
 from ..core.panel_model import error_text
 from ..core.runs import Run
 from ..core.targets import Target, choices
+from ..provenance import shown_by
 from . import session
 from .form_operators import open_parameters
 
@@ -47,6 +48,60 @@ class SCENECAST_OT_cancel(_OfRun, bpy.types.Operator):
     def act(self, run: Run) -> bool:
         """Tell the bridge."""
         session.current().hub.cancel(run.key)
+        return True
+
+
+class SCENECAST_OT_pause(_OfRun, bpy.types.Operator):
+    """Let it stand still; what it has done stays, and other jobs have the machine"""
+
+    bl_idname = "scenecast.pause"
+    bl_label = "Pause"
+    key: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
+    def act(self, run: Run) -> bool:
+        """Tell the bridge."""
+        session.current().hub.steer(run.key, "pause")
+        return True
+
+
+class SCENECAST_OT_resume(_OfRun, bpy.types.Operator):
+    """Let it go on where it stood"""
+
+    bl_idname = "scenecast.resume"
+    bl_label = "Resume"
+    key: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
+    def act(self, run: Run) -> bool:
+        """Tell the bridge."""
+        session.current().hub.steer(run.key, "resume")
+        return True
+
+
+class SCENECAST_OT_finish(_OfRun, bpy.types.Operator):
+    """Good enough: stop here, and keep it as the result"""
+
+    bl_idname = "scenecast.finish"
+    bl_label = "Good enough"
+    key: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
+    def act(self, run: Run) -> bool:
+        """Tell the bridge."""
+        session.current().hub.steer(run.key, "finish")
+        return True
+
+
+class SCENECAST_OT_further(_OfRun, bpy.types.Operator):
+    """Go on from this result with the same inputs; the better one takes its place in the scene"""
+
+    bl_idname = "scenecast.further"
+    bl_label = "Train further"
+    key: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
+    def act(self, run: Run) -> bool:
+        """A new run that begins where this one ended."""
+        shown = shown_by(run.assets[0].digest)
+        target = Target(kind="replace_selected", object_name=shown.name) if shown is not None else Target(kind="cursor")
+        session.current().hub.further(run.key, target)
         return True
 
 
@@ -152,6 +207,10 @@ class SCENECAST_OT_place(_OfRun, bpy.types.Operator):
 
 CLASSES = (
     SCENECAST_OT_cancel,
+    SCENECAST_OT_pause,
+    SCENECAST_OT_resume,
+    SCENECAST_OT_finish,
+    SCENECAST_OT_further,
     SCENECAST_OT_again,
     SCENECAST_OT_again_new_seed,
     SCENECAST_OT_parameters,

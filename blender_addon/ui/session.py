@@ -14,6 +14,7 @@ import bpy
 from ..capture import Around
 from ..core.client_core import Client
 from ..core.form import Form
+from ..core.growth import Growing
 from ..core.history import History
 from ..core.hub import Hub
 from ..core.panel_model import ConnectionRow, connection_row
@@ -43,6 +44,7 @@ class Session:
         self.hub = Hub(self.slot, make_client, self.history)
         self.taking: dict[str, dict[str, Around]] = {}
         """By run and port, what is being taken out of the scene picture by picture."""
+        self.growing = Growing()
         self._file = ""
         self.loading = False
         """True while Blender opens another file."""

@@ -15,7 +15,7 @@ import bpy
 from ..core.panel_model import placed_line
 from ..core.targets import PlacementError
 from ..placement import draw_next_preview, place
-from . import live_preview, rows, session, taking, thumbnails
+from . import growing_clouds, live_preview, rows, session, taking, thumbnails
 
 IDLE_SECS, BUSY_SECS, LIVE_SECS, AFTER_DEFECT_SECS = 0.1, 0.02, 0.005, 1.0
 REDRAW_SECS = 0.1
@@ -88,7 +88,7 @@ def pump(budget_secs: float | None = None) -> bool:
         return more
     if taking.step(one):
         return more  # Blender has its turn between two renders
-    return _place_next(one) or (not more and draw_next_preview()) or more
+    return _place_next(one) or growing_clouds.step(one) or (not more and draw_next_preview()) or more
 
 
 def _place_next(one: session.Session) -> bool:

@@ -5,15 +5,27 @@ from __future__ import annotations
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from msgspec import Meta
 
-from engines.assets import Capture, Image
+from engines.assets import Capture, Image, Splats
+from engines.asymmetric import asymmetric_splats
 from engines.kinds import Kind
-from generators.events import Context, Event, GeneratorError, Note, Produced, Request
+from generators.events import (
+    Context,
+    Event,
+    GeneratorError,
+    Grown,
+    Note,
+    Produced,
+    Progress,
+    Request,
+    WatchedContext,
+)
 from generators.live.frames import Answer, Frame, LiveContext, Picture
 from generators.spec import GeneratorSpec, Live, Params, Port
 
@@ -87,4 +99,56 @@ INVERT = GeneratorSpec(
         optional=("depth", "normal", "camera"),
     ),
 )
-SPECS = (COUNT, INVERT)
+
+
+class GrowParams(Params):
+    """How long it takes."""
+
+    versions: Annotated[int, Meta(ge=1, le=1000)] = 4
+    step_secs: Annotated[float, Meta(ge=0, le=10)] = 0.5
+
+
+def grow(request: Request, context: WatchedContext) -> Iterator[Event]:
+    """The asymmetric cloud, a larger part of it with every version, some of it in other places at first."""
+    params = request.params
+    if not isinstance(params, GrowParams):
+        raise GeneratorError(f"expected GrowParams, got {type(params).__name__}")
+    whole = asymmetric_splats()
+    for version in range(params.versions):
+        count = min(len(whole.positions), 200 * (version + 1))
+        yield Progress((version + 1) / params.versions, f"version {version + 1}")
+        yield Grown(part_of(whole, count), np.arange(count, dtype=np.int64))
+        until = time.monotonic() + params.step_secs
+        while time.monotonic() < until:
+            context.check()
+            time.sleep(0.01)
+        if context.finishing:
+            break
+    yield Grown(whole, np.arange(len(whole.positions), dtype=np.int64))
+    yield Produced(whole)
+
+
+def part_of(splats: Splats, count: int) -> Splats:
+    """Its first splats."""
+    return replace(
+        splats,
+        positions=splats.positions[:count],
+        rotations=splats.rotations[:count],
+        scales=splats.scales[:count],
+        opacities=splats.opacities[:count],
+        sh=splats.sh[:count],
+    )
+
+
+GROW = GeneratorSpec(
+    id="fake.cloud",
+    title="Fake cloud",
+    promise="A cloud that grows.",
+    gives=(Kind.SPLATS,),
+    params=GrowParams,
+    takes=(Port(name="start", kinds=(Kind.SPLATS,), optional=True),),
+    run="tests.blender_addon.fake_generators:grow",
+    grows=True,
+    steers=("pause", "finish"),
+)
+SPECS = (COUNT, INVERT, GROW)
