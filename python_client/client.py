@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar, Union
 
 from . import discovery, messages
+from .bookmarks import Bookmark
 from .connection import CONNECTED, Connection, ConnectionState, Endpoint
 from .errors import ConnectionFailed, ProtocolError, Refused, ScenecastError, WaitTimeout
 from .growing import GrowingCloud, Growth
 from .jobs import Driver, Job
 from .live import LivePicture, LiveSession
-from .protocol import Bookmark, Protocol
+from .protocol import Protocol
 from .replies import Reply
 from .results import Asset
 from .transfers import Delivery

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from . import folders, messages
+from .bookmarks import Bookmark, Orphans, kept, put_back, put_back_submit
 from .decoding import Part
-from .errors import BadMessage, JobCancelled, JobFailed, Refused, ScenecastError, TransferFailed
+from .errors import BadMessage, JobCancelled, Refused, ScenecastError, TransferFailed
 from .frames import decode_frame, encode
 from .growing import GrowingCloud
 from .jobs import Driver, Job, JobTable
@@ -25,7 +26,6 @@ from .transfers import Delivery, Spool, Transfers
 from .uploads import Source, Upload
 from .watches import Watches
 
-Bookmark = dict[str, Any]
 _NOTHING = memoryview(b"")
 
 
@@ -74,7 +74,7 @@ class Protocol:
         """Refusals that concern no request that is still open, newest last."""
         self._submitted: dict[str, Job] = {}
         self._pushed: dict[str, set[str]] = {}  # job id -> digests whose files come unasked on this connection
-        self._orphans: list[Job] = []
+        self._orphans = Orphans(self.request, self.new_id, self.watches.over)
         self._out: deque[bytes] = deque()
         self._prefix = uuid.uuid4().hex[:12]
         self._count = 0
@@ -306,7 +306,7 @@ class Protocol:
             if job.cancel_wanted:
                 self.cancel(job)
         if forgotten:
-            self._orphans = list(self.jobs.unfinished())
+            self._orphans.jobs = list(self.jobs.unfinished())
         self.ask_after_orphans()
 
     def _catalog(self, message: messages.Catalog) -> None:
@@ -449,61 +449,26 @@ class Protocol:
     def _closed(self, message: messages.Closing) -> None:
         self.closing = message.reason or "the bridge is stopping"
 
-    # ---------------------------------------------------------------------------- a lost session
-
     def ask_after_orphans(self) -> None:
-        """The bridge no longer knows the session: look the unfinished jobs up in its history."""
-        self._orphans = [job for job in self._orphans if not job.over]
-        if not self._orphans or self.welcome is None:
-            return
-        reply: Reply[messages.JobPage] = Reply()
-        self.request({"type": "job.list", "request_id": self.new_id(), "limit": 200, "any_owner": True}, reply)
-        reply.then(lambda: self._settle(reply))
-
-    def _settle(self, reply: Reply[messages.JobPage]) -> None:
-        if reply.error is not None:
-            return
-        rows = {row.job_id: row for row in reply.value.jobs}
-        for job in self._orphans:
-            row = rows.get(job.id)
-            if row is None:
-                job.end("failed", JobFailed("the bridge no longer knows this job", code="request.job",
-                                            remedy="Submit it again."))  # fmt: skip
-            elif row.state == "finished":
-                job.happened(messages.JobFinished(seq=0, job_id=job.id, time=row.ended or 0.0, assets=row.assets))
-            elif row.state == "failed":
-                failed = messages.JobFailed(0, job.id, row.ended or 0.0, row.error_code, row.error)
-                job.happened(failed)
-            elif row.state == "cancelled":
-                job.happened(messages.JobCancelled(seq=0, job_id=job.id, time=row.ended or 0.0))
-
-    # -------------------------------------------------------------------------------- bookmarks
+        """Look up the unfinished jobs of a session that the bridge no longer knows, if there are any."""
+        if self.welcome is not None:
+            self._orphans.ask_after()
 
     def bookmark(self) -> Bookmark:
         """Where this session stands, as JSON values; a later process that begins with it misses nothing."""
         unanswered = [ask for ask in self.requests.messages() if ask["type"] == "job.submit"]
-        kept = [
-            {"job_id": job.id, "generator": job.generator, "label": job.label, "host": job.host,
-             "formats": job.formats, "state": job.state, "params": job.params, "grows": job.cloud is not None}
-            for job in self.jobs.unfinished()
-        ]  # fmt: skip
-        return {"version": 1, "session": self.session, "cursor": self.cursor, "submits": unanswered, "jobs": kept}
+        jobs = [kept(job) for job in self.jobs.unfinished()]
+        return {"version": 1, "session": self.session, "cursor": self.cursor, "submits": unanswered, "jobs": jobs}
 
     def _restore(self, bookmark: Bookmark) -> None:
         if bookmark.get("version") != 1:
             raise ScenecastError("the bookmark is of another version", remedy="Connect without it.")
         self.session, self.cursor = str(bookmark["session"]), int(bookmark["cursor"])
         for row in bookmark["jobs"]:
-            job = self.jobs.named(row["job_id"])
-            job.generator, job.label, job.host = row["generator"], row["label"], row["host"]
-            job.formats, job.state, job.params = row["formats"], row["state"], row["params"]
-            job.cloud = GrowingCloud() if row.get("grows") else None
+            put_back(self.jobs.named(row["job_id"]), row)
         for ask in bookmark["submits"]:
             job = Job(self._driver, request_id=ask["request_id"], generator=ask["generator"])
-            deliver = ask.get("deliver") or {}
-            job.host, job.formats = deliver.get("host", ""), deliver.get("formats", {})
-            job.label, job.params = ask.get("label", ""), ask.get("params", {})
-            job.cloud = GrowingCloud() if ask.get("growth") else None
+            put_back_submit(job, ask)
             self._submitted[job.request_id] = job
             self.requests.add(job.request_id, ask, Reply())
 

@@ -20,58 +20,23 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional
 
 from . import messages, websocket
 from .frames import encode, split
-from .testing_growth import FakeGrowth, Grows
+from .testing_growth import FakeGrowth
+from .testing_growth import Grows as Grows
 from .testing_live import FakeLive
+from .testing_script import GENERATOR as GENERATOR
+from .testing_script import Hold as Hold
+from .testing_script import Made as Made
+from .testing_script import Says as Says
+from .testing_script import Script as Script
+from .testing_script import Step as Step
+from .testing_script import echo as echo
 
 CHUNK_BYTES = 256 << 10
 CREDIT_BYTES = 2 << 20
-
-
-@dataclass(frozen=True)
-class Made:
-    """A step: one produced asset with its files by name; each file's role is its name without extension."""
-
-    kind: str
-    files: Mapping[str, bytes]
-    name: str = "result"
-
-
-@dataclass(frozen=True)
-class Says:
-    """A step: any message by its type and fields; `payload` follows a preview."""
-
-    type: str
-    fields: Mapping[str, Any]
-    payload: bytes = b""
-
-
-class Hold:
-    """A step: stay running until `FakeBridge.release` or a cancel."""
-
-
-Step = Union[Made, Says, Hold, Grows]
-Script = Callable[[Mapping[str, Any]], Iterable[Step]]
-
-GENERATOR: dict[str, Any] = {
-    "id": "test.echo",
-    "title": "Echo",
-    "promise": "Gives back its parameters as a text file.",
-    "gives": ["image"],
-    "params": {"type": "object", "properties": {"text": {"type": "string", "default": ""}}},
-}
-
-
-def echo(message: Mapping[str, Any]) -> Iterator[Step]:
-    """The default script: some progress, a note, a preview, and the parameters as a file."""
-    yield Says("job.progress", {"fraction": 0.5, "stage": "writing"})
-    yield Says("job.noted", {"text": "an echo"})
-    yield Says("job.preview", {"width_px": 1, "height_px": 1, "media_type": "image/raw"}, b"\xff\x00\x00")
-    yield Made("image", {"echo.json": json.dumps(message["params"]).encode()})
 
 
 class _Job:
