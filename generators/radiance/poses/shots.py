@@ -25,6 +25,8 @@ ASIDE = re.compile(r"(masks?|depths?|depth_maps?|normals?|thumbs?|thumbnails?|im
 """Folders beside the photographs that hold something else; `images_2` and so on are shrunk copies."""
 FOCAL_GUESS = 1.2
 """Focal length as a share of the longer side where nothing is known; COLMAP's own guess."""
+FISHEYE_GUESS = 0.45
+"""The same for a fisheye: 127° across. It is taken as known, since no pinhole relates two bent pictures."""
 OPENCV_VIEWS = 8
 """From so many photographs through one lens its four distortion numbers can be found; below it, one."""
 ALPHA_SEEN = 128
@@ -148,7 +150,8 @@ def by_lens(shots: Sequence[Shot], *, fisheye: bool) -> tuple[list[View], list[V
     for members in groups.values():
         width, height = members[0].working
         told = [shot.exif.focal_share for shot in members if shot.exif.focal_share]
-        focal = float(np.median(told)) * math.hypot(width, height) if told else FOCAL_GUESS * max(width, height)
+        guess = FISHEYE_GUESS if fisheye else FOCAL_GUESS
+        focal = float(np.median(told)) * math.hypot(width, height) if told else guess * max(width, height)
         model = "OPENCV_FISHEYE" if fisheye else "OPENCV" if len(members) >= OPENCV_VIEWS else "SIMPLE_RADIAL"
-        cameras.append(ViewCamera(model, width, height, focal, bool(told)))
+        cameras.append(ViewCamera(model, width, height, focal, bool(told) or fisheye))
     return views, cameras, [members[0].size for members in groups.values()]
