@@ -78,6 +78,10 @@ ask again (`asset.fetch`) for the files of results that were told but whose file
 connection with the same session takes it over; the first gets `closing`. `resumed` false means that the bridge does
 not know the session: its earlier events are gone.
 
+How unfinished jobs are steered, and which growing clouds have a newer version, is in no event: the bridge says it
+again after every `welcome` (`job.steered`, `job.grown`). Growing clouds have a page of their own,
+[growing_clouds.md](growing_clouds.md).
+
 ## A conversation
 
     client                                   bridge
@@ -101,6 +105,10 @@ not know the session: its earlier events are gone.
                                        <-    upload.state upload offset      (done=true when it is there already)
       upload.chunk upload offset + payload ->
                                        <-    upload.state done=true asset
+
+    a long job:
+      job.steer job_id action=pause    ->
+                                       <-    job.steered steered=paused      (resume, finish: likewise)
 
     back after a cut:
       hello session cursor=3           ->
