@@ -73,15 +73,16 @@ def tensor(source: FloatArray, out: FloatArray) -> None:
 def smooth_rows(source: FloatArray, radius: int, out: FloatArray) -> None:
     """Running mean of 2·radius+1 pixels along the rows, written transposed; [H, W, 3] to [W, H, 3]."""
     height, width, _ = source.shape
-    scale = np.float32(1.0 / (2 * radius + 1))
+    scale = 1.0 / (2 * radius + 1)
     for y in range(height):
         for c in range(3):
-            total = np.float32(0)
+            total = np.float64(0)  # what has left the mean leaves no trace: far away nothing may flicker
             for x in range(-radius, radius + 1):
-                total += source[y, min(max(x, 0), width - 1), c]
+                total += np.float64(source[y, min(max(x, 0), width - 1), c])
             for x in range(width):
-                out[x, y, c] = total * scale
-                total += source[y, min(x + radius + 1, width - 1), c] - source[y, max(x - radius, 0), c]
+                out[x, y, c] = np.float32(total * scale)
+                total += np.float64(source[y, min(x + radius + 1, width - 1), c])
+                total -= np.float64(source[y, max(x - radius, 0), c])
 
 
 @kernel
@@ -97,7 +98,7 @@ def flow_of(smoothed: FloatArray, wander: FloatArray, out: FloatArray) -> None:
             spread = math.sqrt((xx - yy) * (xx - yy) + 4 * xy * xy)
             energy = max(xx + yy, np.float32(0))  # running means leave a little less than nothing behind
             sure = min(spread / (energy + np.float32(2e-3)), np.float32(1))
-            along = np.float32(0.5) * math.atan2(-2 * xy, yy - xx) + np.float32(math.pi / 2)
+            along = np.float32(0.5) * math.atan2(-2 * xy, yy - xx)
             # directions have no sign: mix them at twice their angle
             two_x = sure * math.cos(2 * along) + (1 - sure) * math.cos(2 * wander[y, x]) * np.float32(0.6)
             two_y = sure * math.sin(2 * along) + (1 - sure) * math.sin(2 * wander[y, x]) * np.float32(0.6)

@@ -190,7 +190,7 @@ def test_the_newest_wins_under_a_slow_generator(tmp_path: Path) -> None:
             for frame in frames:
                 await live.send(frame)
                 await asyncio.sleep(0.01)
-            seen = []
+            seen: list[dict[str, Any]] = []
             while not seen or seen[-1]["frame"] < 40:
                 seen.append(await live.image())
             numbers = [image["frame"] for image in seen]
@@ -418,7 +418,7 @@ def test_jobs_go_on_beside_a_live_session(tmp_path: Path) -> None:
 def test_limits_on_sessions(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(tmp_path, live_sessions=3, live_per_client=2) as (one, me):
-            open_one = {"generator": "live.mirror", "width_px": 4, "height_px": 4}
+            open_one: dict[str, Any] = {"generator": "live.mirror", "width_px": 4, "height_px": 4}
             for number in range(2):
                 await me.ask("live.open", "live.opened", request_id=f"r{number}", **open_one)
             refused = await me.ask("live.open", "live.opened", request_id="r2", **open_one)
