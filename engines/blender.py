@@ -19,7 +19,7 @@ BLENDER = Host(
         Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence"),
         Kind.SPLATS: ("ply", "spz"),
-        Kind.MESH: ("glb", "ply", "usd"),
+        Kind.MESH: ("glb", "ply", "usd", "obj", "stl", "3mf"),
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
         Kind.SCENE: ("scene",),
@@ -33,6 +33,8 @@ BLENDER = Host(
         "Only the colour spaces sRGB, Non-Color and Linear Rec.709 keep their names from 4.2 to 5.x (seen in bpy "
         "4.2.23, 4.5.15, 5.0.1).",
         "GLB must be plain: Draco fails in bpy 4.2 and meshopt in 4.2 to 5.0 (tried).",
+        "STL and 3MF are for printers: millimetres, Z up, so Blender's STL importer needs the scale 0.001 (3MF core "
+        "specification 1.3; Blender manual, Importing & Exporting STL Files).",
         "The PLY importer keeps every property of a splat cloud as a float attribute (tried, 4.2 to 5.2); of the "
         "compressed formats Blender itself reads none.",
     ),

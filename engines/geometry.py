@@ -57,6 +57,24 @@ def check_splats(splats: Splats) -> None:
         raise UnsuitableAsset(f"sh of {splats.name!r} has {harmonics} coefficients, expected 1, 4, 9 or 16")
 
 
+def welded(mesh: Mesh) -> Mesh:
+    """The bare surface: vertices at the same place are one, triangles of no area are gone, nothing else is kept.
+
+    What is split for uvs and normals has seams; what is printed or measured must not.
+    """
+    places = np.ascontiguousarray(mesh.positions, np.float32) + np.float32(0)  # a zero has one sign
+    keys = places.view(np.uint32).reshape(-1, 3).astype(np.uint64)
+    order = np.lexsort((keys[:, 2], keys[:, 1], keys[:, 0]))
+    ordered = keys[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(new) - 1
+    faces = number[mesh.faces.astype(np.int64)].reshape(-1, 3)
+    whole = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    return Mesh(places[order[new]], np.ascontiguousarray(faces[whole], np.uint32), name=mesh.name)
+
+
 def joined_splats(parts: Sequence[Splats], name: str) -> Splats:
     """One cloud of several, in their order; harmonics that some lack are zero there. No parts make an empty cloud."""
     width = max((part.sh.shape[1] for part in parts), default=1)

@@ -108,7 +108,7 @@ def unpacked(tables: Mapping[str, Table], header: Header, name: str, *, axes: Ax
     harmonics = _harmonics(tables.get("sh"), vertices.rows)
     sh = np.concatenate([dc_from_colour(colours)[:, None], harmonics], axis=1)
     cloud = Splats(places, _turns(words[1]), scale_from_log(logs), np.ascontiguousarray(shares[:, 3]), sh, name)
-    frame = frame_in(header, Frame(OPENCV_AXES))
+    frame = frame_in(header.comments, Frame(OPENCV_AXES))
     return move_splats(cloud, NEUTRAL, Frame(axes, frame.unit_m) if axes is not None else frame)
 
 

@@ -1,10 +1,11 @@
-"""The comment by which our PLY files say which axes and unit they are in: `scenecast frame X Y Z UNIT WINDING UV`."""
+"""The comment by which our PLY and OBJ files say their axes and unit: `scenecast frame X Y Z UNIT WINDING UV`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from engines.conventions import Axes
 from engines.errors import DamagedFile
-from engines.ply_container import Header
 from engines.transforms import Frame, handedness
 
 
@@ -15,9 +16,9 @@ def frame_comment(frame: Frame) -> str:
     return f"scenecast frame {frame.axes.x} {frame.axes.y} {frame.axes.z} {frame.unit_m!r} {front} {origin}"
 
 
-def frame_in(header: Header, unmarked: Frame) -> Frame:
-    """The frame a header states, or `unmarked`. Raises `DamagedFile` for a comment that makes no sense."""
-    for comment in header.comments:
+def frame_in(comments: Iterable[str], unmarked: Frame) -> Frame:
+    """The frame that a file's comments state, or `unmarked`. Raises `DamagedFile` for a comment that makes no sense."""
+    for comment in comments:
         words = comment.split()
         if words[:2] != ["scenecast", "frame"]:
             continue

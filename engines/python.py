@@ -19,7 +19,7 @@ PYTHON = Host(
         Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence", "npy"),
         Kind.SPLATS: ("ply", "spz", "compressed_ply", "splat", "ksplat", "sog", "glb", "usd"),
-        Kind.MESH: ("glb", "ply", "usd"),
+        Kind.MESH: ("glb", "ply", "usd", "obj", "stl", "3mf"),
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav", "npy"),
         Kind.SCENE: ("scene",),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engines import obj_reader
 from engines.errors import DamagedFile
-from engines.formats import ksplat, splat
+from engines.formats import ksplat, splat, stl
 from engines.formats.capture_zip import names_in, photograph_names
 from engines.formats.registry import Format, Limits, format_named, formats
 from engines.kinds import Kind
@@ -100,6 +101,10 @@ def _archive(path: Path) -> tuple[str, Kind]:
 def _without_signature(head: bytes, path: Path) -> tuple[str, Kind]:
     """Formats that begin with nothing of their own: what they hold must add up."""
     size = path.stat().st_size
+    if stl.is_binary(head[:84], size) or stl.is_ascii(head):
+        return "stl", Kind.MESH
+    if obj_reader.looks_like_one(head):
+        return "obj", Kind.MESH
     if ksplat.looks_like_one(head, size):
         return "ksplat", Kind.SPLATS
     if size and size % splat.ROW.itemsize == 0 and not splat.fault_in(np.frombuffer(head[:size], splat.ROW)):

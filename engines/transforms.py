@@ -51,6 +51,8 @@ class Frame:
 
 
 NEUTRAL = Frame(NEUTRAL_AXES)
+PRINT = Frame(Axes(x="right", y="forward", z="up"), unit_m=0.001)
+"""What slicers take STL and 3MF to be in: millimetres on a bed in x and y."""
 
 
 def frame_of(host: Host) -> Frame:

@@ -20,7 +20,7 @@ UNITY = Host(
         Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence"),
         Kind.SPLATS: ("ply", "spz", "sog", "glb"),
-        Kind.MESH: ("glb", "ply"),
+        Kind.MESH: ("glb", "ply", "obj"),
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
         Kind.SCENE: ("scene",),

@@ -19,7 +19,7 @@ UNREAL = Host(
         Kind.MATERIAL: ("png", "exr", "jpeg", "glb"),
         Kind.CLIP: ("mp4", "png_sequence", "jpeg_sequence"),
         Kind.SPLATS: ("ply", "spz"),
-        Kind.MESH: ("glb", "usd", "ply"),
+        Kind.MESH: ("glb", "usd", "ply", "obj"),
         Kind.FIELD: ("npy",),
         Kind.SOUND: ("wav",),
         Kind.SCENE: ("scene",),

@@ -89,7 +89,7 @@ def decode(path: Path, limits: Limits, *, axes: Axes | None = None) -> Splats | 
     if vertices is None or not {"x", "y", "z"} <= set(vertices.columns):
         raise DamagedFile(f"{path.name} has no element 'vertex' with x, y and z")
     is_splats = "opacity" in vertices.columns and "rot_0" in vertices.columns
-    frame = frame_in(header, Frame(OPENCV_AXES) if is_splats else NEUTRAL)
+    frame = frame_in(header.comments, Frame(OPENCV_AXES) if is_splats else NEUTRAL)
     if axes is not None:
         frame = Frame(axes, frame.unit_m, frame.front_ccw, frame.uv_bottom_left)
     if is_splats:
