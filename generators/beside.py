@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from generators.events import Cancelled
+
 T = TypeVar("T")
 
 LOOK_SECS = 0.05
@@ -22,6 +24,7 @@ class Beside:
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="beside")
+        self._left = False
 
     def __enter__(self) -> Self:
         return self
@@ -29,7 +32,13 @@ class Beside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._left = True
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def wanted(self) -> None:
+        """For long work to call between its steps: raises `Cancelled` when nobody waits for it any more."""
+        if self._left:
+            raise Cancelled
 
     def __call__(self, work: Callable[[], T]) -> T:
         """What `work` returns or raises, or what `check` raises while it is done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -80,40 +80,52 @@ def _from_posed(
     request: Request, params: SplatsFromPhotosParams, path: Path, context: WatchedContext
 ) -> Iterator[Event]:
     yield Progress(0.0, "reading photographs")
-    capture = read_capture(path, context.check)
-    context.check()
-    photographs, unreadable = load_photographs(capture, longest_side_px=params.resolution_px, check=context.check)
-    context.check()
-    yield from _left_out((*capture.skipped, *unreadable), len(photographs))
-    kept = list(held_out(len(photographs), params.hold_out_every))
-    views = [photograph for photograph, held in zip(photographs, kept, strict=True) if not held]
-    judged = [photograph for photograph, held in zip(photographs, kept, strict=True) if held] or views[:1]
     with Beside(context.check) as beside:
-        saved = context.scratch / CHECKPOINT_NAME
-        starts = _Start(request.inputs.get("start"), saved)
-        first_time = context.device == "cpu" and not compiled_before(composite_backward)
-        yield Progress(LOADED, PREPARING if first_time else "" if starts.known else "finding depth")
-        trainer, said = beside(
-            lambda: starts.trainer(views, _settings(params, request.seed), capture.points, context.device)
+        capture = beside(lambda: read_capture(path, beside.wanted))
+        photographs, unreadable = beside(
+            lambda: load_photographs(capture, longest_side_px=params.resolution_px, check=beside.wanted)
         )
-        yield from said
-        yield Progress(SEEDED, PREPARING if first_time else f"{len(trainer.parameters):,} seeds")
-        if context.wants_growth:
-            yield _grown(trainer)
-        if context.wants_previews:
-            yield Preview(beside(lambda: preview(trainer, judged[0])))
-        yield from _train(trainer, context, judged, saved, beside)
-        quality = beside(lambda: trainer.evaluate(judged))
-    seen = "held-out" if params.hold_out_every else "training"
-    yield Note(
-        f"{len(trainer.parameters):,} splats from {len(views)} photographs; "
-        f"{seen} views {quality.psnr:.1f} dB PSNR, {quality.ssim:.3f} SSIM"
-    )
+        yield from _left_out((*capture.skipped, *unreadable), len(photographs))
+        trainer = yield from _trained(request, params, photographs, capture.points, context, beside)
     if capture.unit_m is None:
         yield Note("the capture does not say how large the scene is; its own units were taken for metres")
     splats = trainer.splats("Splats from photographs")
     yield Grown(splats, trainer.adam.ids)
     yield Produced(splats)
+
+
+def _trained(
+    request: Request,
+    params: SplatsFromPhotosParams,
+    photographs: list[Photograph],
+    points: Points | None,
+    context: WatchedContext,
+    beside: Beside,
+) -> Generator[Event, None, Trainer]:
+    """Seed and train; what was reached is told, and the trainer given back."""
+    kept = list(held_out(len(photographs), params.hold_out_every))
+    views = [photograph for photograph, held in zip(photographs, kept, strict=True) if not held]
+    judged = [photograph for photograph, held in zip(photographs, kept, strict=True) if held] or views[:1]
+    saved = context.scratch / CHECKPOINT_NAME
+    starts = _Start(request.inputs.get("start"), saved)
+    first_time = context.device == "cpu" and not compiled_before(composite_backward)
+    yield Progress(LOADED, PREPARING if first_time else "reading the cloud" if starts.known else "finding depth")
+    settings = _settings(params, request.seed)
+    trainer, said = beside(lambda: starts.trainer(views, settings, points, context.device))
+    yield from said
+    yield Progress(SEEDED, PREPARING if first_time else f"{len(trainer.parameters):,} seeds")
+    if context.wants_growth:
+        yield _grown(trainer)
+    if context.wants_previews:
+        yield Preview(beside(lambda: preview(trainer, judged[0])))
+    yield from _train(trainer, context, judged, saved, beside)
+    quality = beside(lambda: trainer.evaluate(judged))
+    seen = "held-out" if params.hold_out_every else "training"
+    yield Note(
+        f"{len(trainer.parameters):,} splats from {len(views)} photographs; "
+        f"{seen} views {quality.psnr:.1f} dB PSNR, {quality.ssim:.3f} SSIM"
+    )
+    return trainer
 
 
 class _Start:

@@ -43,3 +43,26 @@ def test_a_cancel_does_not_wait_for_the_work() -> None:
         beside(lambda: gate.wait(60))
     assert not gate.is_set()
     gate.set()
+    with pytest.raises(Cancelled):
+        beside.wanted()
+
+
+def test_long_work_is_told_when_nobody_waits_for_it() -> None:
+    turns: list[int] = []
+
+    def check() -> None:
+        if len(turns) > 3:
+            raise Cancelled
+
+    def work(beside: Beside) -> None:
+        for turn in range(10_000):
+            beside.wanted()
+            turns.append(turn)
+            time.sleep(0.01)
+
+    with pytest.raises(Cancelled), Beside(check) as beside:
+        beside(lambda: work(beside))
+    time.sleep(0.1)
+    stopped = len(turns)
+    time.sleep(0.1)
+    assert len(turns) == stopped < 1000
