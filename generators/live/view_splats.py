@@ -22,8 +22,8 @@ QUICK_MS = 60.0
 ROUGH = 0.5
 ROUGHER = 0.25
 """Size of rough pictures, by the picture's own; the second when the first would still take too long."""
-ROUGH_SPLATS = 200_000
-"""So many of a large cloud are in a rough picture: the first, which are those that matter most."""
+ROUGH_SPLATS = (20_000, 200_000)
+"""So many of a large cloud are in a rough picture, as time allows: the first, which are those that matter most."""
 REST_SECS = 0.12
 """So long after the last frame the camera rests."""
 _LOOK_SECS = 0.004
@@ -48,27 +48,27 @@ class Viewer:
         self._backend = backend_for(context.device)
         self._whole = from_splats(cloud)
         self._whole.check()
-        self._first = self._whole.take(np.arange(min(len(self._whole), ROUGH_SPLATS)))
+        self._rough_count = ROUGH_SPLATS[1]
         self._scale = 1.0
-        self._scaled = (self._whole, self._first)
+        self._scaled = self._whole
         self._px_ms = 1e-4
         self._last: Camera | None = None
         eye = np.eye(4)
         eye[2, 3] = 3.0
         blank = Camera(eye, 64, 64, 64.0, 64.0, 32.0, 32.0, 0.1, 100.0, False)
-        self.draw(self._first, blank, ViewSplatsParams())
+        self.draw(_first(self._whole, ROUGH_SPLATS[0]), blank, ViewSplatsParams())
 
     def __call__(self, frame: Frame) -> Iterator[Picture]:
         """Answer one frame; a rough picture first where the full one is slow."""
         if frame.camera is None:
             raise GeneratorError("a view of splats needs the camera")
         params: ViewSplatsParams = frame.params
-        whole, first = self._resized(params.splat_scale)
+        whole = self._resized(params.splat_scale)
         full_ms = self._px_ms * frame.width_px * frame.height_px
         moved, self._last = not frame.camera.same_view(self._last), frame.camera
         if full_ms > QUICK_MS and (moved or self._context.newer()):
             factor = ROUGH if full_ms * ROUGH * ROUGH < 2 * QUICK_MS else ROUGHER
-            yield Picture(self.draw(first, frame.camera.resized(factor), params), rough=True)
+            yield Picture(self._rough(whole, frame.camera.resized(factor), params), rough=True)
             until = time.monotonic() + REST_SECS
             while time.monotonic() < until:
                 if self._context.newer():
@@ -94,16 +94,30 @@ class Viewer:
         codes = np.clip(planes * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(codes.transpose(1, 2, 0))
 
-    def _resized(self, scale: float) -> tuple[Parameters, Parameters]:
-        """The cloud and its first part with splats of `scale` times their size."""
+    def _rough(self, whole: Parameters, camera: Camera, params: ViewSplatsParams) -> NDArray[np.uint8]:
+        """The cloud's first splats, so many as can be drawn while the camera moves."""
+        began = time.perf_counter()
+        pixels = self.draw(_first(whole, self._rough_count), camera, params)
+        took_ms = 1000 * (time.perf_counter() - began)
+        if took_ms > QUICK_MS:
+            self._rough_count = max(ROUGH_SPLATS[0], int(self._rough_count * 0.7))
+        elif took_ms < QUICK_MS / 2:
+            self._rough_count = min(ROUGH_SPLATS[1], int(self._rough_count * 1.3))
+        return pixels
+
+    def _resized(self, scale: float) -> Parameters:
+        """The cloud with splats of `scale` times their size."""
         if scale != self._scale:
-            grown = np.float32(np.log(scale))
             self._scale = scale
-            self._scaled = (
-                replace(self._whole, log_scales=self._whole.log_scales + grown),
-                replace(self._first, log_scales=self._first.log_scales + grown),
-            )
+            self._scaled = replace(self._whole, log_scales=self._whole.log_scales + np.float32(np.log(scale)))
         return self._scaled
+
+
+def _first(cloud: Parameters, count: int) -> Parameters:
+    """The first splats of a cloud, without copying them."""
+    if len(cloud) <= count:
+        return cloud
+    return Parameters(**{name: array[:count] for name, array in cloud.arrays()})
 
 
 def pinhole_of(camera: Camera) -> cameras.Camera:
