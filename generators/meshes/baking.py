@@ -17,6 +17,8 @@ from generators.meshes.tracing import Tree, cast, tree_of
 LEAN = 0.25
 """Detail that leans more than this way from the simple surface (cosine) is not its detail."""
 OCCLUSION_PX = 512
+OCCLUSION_REACH = 0.08
+"""Share of a mesh's size within which things darken each other."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,18 +14,16 @@ from engines.kinds import ColourSpace, MapName
 from engines.mesh_view import mesh_picture
 from generators.events import Context, Event, GeneratorError, Note, Preview, Progress
 from generators.meshes.atlas import Texels, texels_of
-from generators.meshes.baking import Ground, ground_of, normal_map, occlusion_map
+from generators.meshes.baking import OCCLUSION_REACH, Ground, ground_of, normal_map, occlusion_map
 from generators.meshes.decimation import decimated
 from generators.meshes.isosurface import Check, Surface
 from generators.meshes.smoothing import neighbours_of
 from generators.meshes.topology import edges_of
-from generators.meshes.unwrapping import unwrapped
+from generators.meshes.transfer import unfolded
 from generators.meshes.view_colours import Picture, blended, calm, depth_of
 
 PREVIEW_PX = 256
 OCCLUSION_RAYS = 16
-OCCLUSION_REACH = 0.08
-"""Share of the mesh's size within which things darken each other."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def finished(
     if context.wants_previews:
         yield shown(low)
     yield at(0.15, "unfolding")
-    mesh, charts = with_uvs(low, finish, context.check)
+    mesh, charts = unfolded(low, finish.texture_px, finish.name, context.check)
     context.check()
     yield at(0.4, "looking for the detail of each texel")
     texels = texels_of(uvs_of(mesh), mesh.faces.astype(np.int32), finish.texture_px)
@@ -97,20 +95,6 @@ def uvs_of(mesh: Mesh) -> FloatArray:
     if mesh.uvs is None:
         raise GeneratorError("the mesh has no uvs, expected one that was unfolded; run mesh.unwrap on it first")
     return mesh.uvs
-
-
-def with_uvs(low: Surface, finish: Finish, check: Check) -> tuple[Mesh, int]:
-    """The mesh unfolded, with normals that are smooth across the seams; and how many charts."""
-    flat = unwrapped(low.positions, low.faces, resolution_px=finish.texture_px, check=check)
-    normals = smooth_normals(low.positions, low.faces)
-    mesh = Mesh(
-        np.ascontiguousarray(low.positions[flat.source]),
-        flat.faces.astype(np.uint32),
-        normals=np.ascontiguousarray(normals[flat.source]),
-        uvs=flat.uvs,
-        name=finish.name,
-    )
-    return mesh, flat.charts
 
 
 def plain_map(value: float, size_px: int) -> Image:

@@ -36,7 +36,7 @@ def outlines(faces: Ints) -> list[NDArray[np.int64]]:
 
 def filled(surface: Surface, most_edges: int | None = None, check: Check = lambda: None) -> tuple[Surface, int, int]:
     """The surface with holes of up to `most_edges` edges closed (None: all); how many were, and how many are left."""
-    loops = outlines(surface.faces)
+    surface, loops = _pinched(surface, outlines(surface.faces))
     wanted = [loop for loop in loops if most_edges is None or len(loop) <= most_edges]
     if not wanted:
         return surface, 0, len(loops)
@@ -55,6 +55,34 @@ def filled(surface: Surface, most_edges: int | None = None, check: Check = lambd
         added.append(patch.astype(np.int32))
     closed = Surface(np.concatenate(middles), np.concatenate(added))
     return closed, len(wanted), len(loops) - len(wanted)
+
+
+def _pinched(surface: Surface, loops: list[NDArray[np.int64]]) -> tuple[Surface, list[NDArray[np.int64]]]:
+    """Outlines that pass one place twice as two that pass it once: holes that touch in a point are two holes.
+
+    The place had been cut into two vertices, which are one again.
+    """
+    rename = np.arange(len(surface.positions), dtype=np.int64)
+    waiting, done = list(reversed(loops)), []
+    while waiting:
+        loop = waiting.pop()
+        places = [row.tobytes() for row in surface.positions[loop]]
+        first: dict[bytes, int] = {}
+        for n, place in enumerate(places):
+            m = first.setdefault(place, n)
+            if m != n:
+                rename[loop[n]] = rename[loop[m]]
+                inner = loop[m:n]
+                waiting.extend([np.concatenate([loop[:m], loop[n:]]), inner])
+                break
+        else:
+            if len(loop) >= 3:
+                done.append(loop)
+    if (rename == np.arange(len(rename))).all():
+        return surface, done
+    while (rename[rename] != rename).any():
+        rename = rename[rename]
+    return Surface(surface.positions, rename[surface.faces].astype(np.int32)), [rename[loop] for loop in done]
 
 
 def _least_area(

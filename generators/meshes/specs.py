@@ -248,7 +248,8 @@ def _spec(
     )
 
 
-_PHOTOS_HELP = "A folder or zip of overlapping photographs with transforms.json or a COLMAP model"
+_PHOTOS = "A folder or zip of overlapping photographs with transforms.json or a COLMAP model"
+_UNFOLDS = Needs(memory_gb=2.0, modules=UNFOLDING)
 
 SPECS = (
     _spec(
@@ -260,10 +261,113 @@ SPECS = (
         (
             Port(name="splats", kinds=(Kind.SPLATS,), help="The cloud"),
             Port(
-                name="photos", kinds=(Kind.CAPTURE,), optional=True, help="What it was trained on; its cameras are used"
+                name="photos", kinds=(Kind.CAPTURE,), optional=True, help="What it was trained on: its cameras are used"
             ),
         ),
-        needs=Needs(memory_gb=2.0, modules=UNFOLDING),
+        needs=_UNFOLDS,
         silence_secs=900.0,
+        prepare="generators.meshes.warm:compile_kernels",
+    ),
+    _spec(
+        "mesh.from_photos",
+        "Mesh from photographs",
+        "Turns posed photographs into a mesh that wears the photographs themselves.",
+        FromPhotosParams,
+        "from_photos",
+        (
+            Port(name="photos", kinds=(Kind.CAPTURE,), help=_PHOTOS),
+            Port(
+                name="splats", kinds=(Kind.SPLATS,), optional=True, help="A cloud trained on them: saves the training"
+            ),
+        ),
+        needs=Needs(memory_gb=3.0, modules=UNFOLDING),
+        timeout_secs=6 * 3600.0,
+        silence_secs=900.0,
+    ),
+    _spec(
+        "mesh.from_image",
+        "Relief from a picture",
+        "Raises a picture or a depth image into a relief, ready to be printed if you like.",
+        FromImageParams,
+        "from_image",
+        (
+            Port(
+                name="image",
+                kinds=(Kind.IMAGE,),
+                help="What it looks like; its brightness is the height without a depth",
+            ),
+            Port(name="depth", kinds=(Kind.IMAGE,), optional=True, help="What is high or near, in its first channel"),
+        ),
+    ),
+    _spec(
+        "mesh.decimate",
+        "Fewer triangles",
+        "Brings a mesh down to a triangle budget and keeps its shape, outline and look.",
+        DecimateParams,
+        "decimate",
+        (_mesh_port("What is too heavy"),),
+        needs=_UNFOLDS,
+    ),
+    _spec(
+        "mesh.levels",
+        "Levels of detail",
+        "Makes ever lighter versions of a mesh for the distance.",
+        LevelsParams,
+        "levels",
+        (_mesh_port("The finest level"),),
+        needs=_UNFOLDS,
+    ),
+    _spec(
+        "mesh.smooth",
+        "Smooth",
+        "Takes noise out of a mesh without shrinking it.",
+        SmoothParams,
+        "smooth",
+        (_mesh_port("What is rough"),),
+    ),
+    _spec(
+        "mesh.subdivide",
+        "Subdivide",
+        "Makes a mesh finer and rounder.",
+        SubdivideParams,
+        "subdivide",
+        (_mesh_port("What is coarse"),),
+    ),
+    _spec(
+        "mesh.unwrap",
+        "Unfold to UVs",
+        "Gives a mesh UVs without overlap and bakes its material over to them.",
+        UnwrapParams,
+        "unwrap",
+        (_mesh_port("What is to be painted or baked on"),),
+        needs=_UNFOLDS,
+    ),
+    _spec(
+        "mesh.repair",
+        "Repair for printing",
+        "Closes holes, turns faces, cuts knots, and tells what is left: watertight or not, volume, thinnest wall.",
+        RepairParams,
+        "repair",
+        (_mesh_port("What is broken"),),
+    ),
+    _spec(
+        "mesh.bake",
+        "Bake detail",
+        "Carries the fine shapes and colours of a detailed mesh to the textures of a simple one.",
+        BakeParams,
+        "bake",
+        (
+            Port(name="low", kinds=(Kind.MESH,), help="The simple mesh"),
+            Port(name="high", kinds=(Kind.MESH,), help="The detailed mesh, in the same place"),
+        ),
+        needs=_UNFOLDS,
+    ),
+    _spec(
+        "voxels.from_mesh",
+        "Blocks from a mesh",
+        "Rebuilds a mesh from coloured blocks, as of building bricks.",
+        VoxelsParams,
+        "voxels",
+        (_mesh_port("What is to be rebuilt"),),
     ),
 )

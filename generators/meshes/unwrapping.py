@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engines.assets import FloatArray
 from generators.meshes.isosurface import Check, Ints
+from generators.meshes.topology import pieces
 
 PART_FACES = 4000
 PADDING_PX = 4
@@ -50,9 +51,22 @@ def unwrapped(
         scale = np.array([atlas.width, atlas.height], np.float32) / max(atlas.texels_per_unit, 1e-9)
         sources.append(used[mapping])
         cut.append((part, indices))
-        flat.append((uvs * scale).astype(np.float32))
+        flat.append(_face_up((uvs * scale).astype(np.float32), indices))
     check()
     return _packed(sources, cut, flat, len(faces), resolution_px)
+
+
+def _face_up(uvs: FloatArray, faces: NDArray[np.uint32]) -> FloatArray:
+    """Charts that lie mirrored turned over: text on them is to read rightly, and tools that paint expect it."""
+    a, b, c = (uvs[faces[:, k].astype(np.int64)] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    chart = pieces(faces, len(uvs))
+    mirrored = np.bincount(chart, area) < 0
+    turned = np.zeros(len(uvs), np.bool_)
+    turned[faces[mirrored[chart]].ravel()] = True
+    out = uvs.copy()
+    out[turned, 0] = uvs[:, 0].max() - uvs[turned, 0]
+    return out
 
 
 def _packed(
@@ -67,7 +81,8 @@ def _packed(
 
     options = xatlas.PackOptions()
     options.padding, options.resolution, options.bilinear = PADDING_PX, resolution_px, True
-    options.rotate_charts_to_axis = False
+    # xatlas turns a chart by mirroring it.
+    options.rotate_charts = options.rotate_charts_to_axis = False
     atlas = xatlas.Atlas()
     for (_, indices), uvs in zip(cut, flat, strict=True):
         atlas.add_uv_mesh(uvs, indices)

@@ -1,0 +1,97 @@
+"""A room of known truth photographed: the mesh is that room and wears the photographs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import numpy as np
+import pytest
+
+from engines.assets import Capture, Mesh
+from engines.geometry import check_mesh
+from engines.kinds import MapName
+from generators.events import Cancelled, Event, GeneratorError, Note, Produced, Progress, Request
+from generators.meshes import from_photos
+from generators.meshes.depth_views import DepthView
+from generators.meshes.exposure import even_gains
+from generators.meshes.fusion import Box
+from generators.meshes.reconstruction import surface_of_views
+from generators.meshes.specs import FromPhotosParams
+from generators.meshes.view_colours import Picture
+from tests.generators.meshes.shapes import Bench
+from tests.generators.radiance.known_scene import View, signed_distance, views, write_capture
+
+PARAMS = FromPhotosParams(
+    iterations=250,
+    splats_max=6000,
+    view_px=128,
+    photo_px=160,
+    detail=72,
+    triangles=3000,
+    texture_px=256,
+    occlusion=False,
+)
+
+
+@lru_cache(maxsize=1)
+def seen() -> list[View]:
+    return views(12, width=160, height=120)
+
+
+def true_views() -> list[DepthView]:
+    return [
+        DepthView(v.camera, np.asarray(v.pixels / 255, np.float32), v.depth, (v.depth > 0).astype(np.float32))
+        for v in seen()
+    ]
+
+
+def test_true_distances_give_the_true_surface() -> None:
+    box = Box(np.array([-1.5, -0.1, -1.5]), np.array([1.5, 1.5, 1.5]))
+    surface, _, cell_m = surface_of_views(true_views(), box, 128, rounds=5)
+    away = np.abs(signed_distance(surface.positions.astype(np.float64)))
+    assert len(surface.faces) > 10_000
+    assert np.median(away) < 0.2 * cell_m and np.percentile(away, 95) < 1.2 * cell_m
+
+
+@pytest.mark.slow
+def test_photographs_become_a_mesh_that_wears_them(tmp_path: Path) -> None:
+    write_capture(tmp_path, seen())
+    events: list[Event] = list(from_photos.run(Request(PARAMS, 1, {"photos": Capture(tmp_path)}), Bench(tmp_path)))
+    mesh = events[-1].asset if isinstance(events[-1], Produced) else None
+    assert isinstance(mesh, Mesh)
+    check_mesh(mesh)
+    assert len(mesh.faces) <= 3000
+    away = np.abs(signed_distance(mesh.positions.astype(np.float64)))
+    assert np.median(away) < 0.08
+    assert mesh.material is not None and mesh.material.maps[MapName.BASE_COLOR].pixels.shape == (256, 256, 3)
+    fractions = [event.fraction for event in events if isinstance(event, Progress)]
+    assert fractions == sorted(fractions)
+    assert any(isinstance(event, Note) and "exposures differ" in event.text for event in events)
+
+
+def test_exposures_are_evened_out() -> None:
+    given = true_views()
+    rng = np.random.default_rng(0)
+    gains = np.exp(rng.uniform(-0.35, 0.35, (len(given), 3)))
+    pictures = [
+        Picture(v.camera, np.asarray(v.colour * g, np.float32), np.ones(v.depth.shape, np.float32))
+        for v, g in zip(given, gains, strict=True)
+    ]
+    found = even_gains(given, pictures)
+    left = np.log(found * gains)
+    left -= left.mean(0)
+    assert np.abs(left).max() < 0.08 and np.abs(left).mean() < 0.03
+
+
+def test_what_cannot_be_used_is_refused_in_words() -> None:
+    with pytest.raises(GeneratorError, match="no photographs were given"):
+        list(from_photos.run(Request(PARAMS, 0, {}), Bench()))
+    with TemporaryDirectory() as folder:
+        write_capture(Path(folder), seen()[:4])
+        short = msgspec.structs.replace(PARAMS, iterations=50)
+        with pytest.raises(Cancelled):
+            request = Request(short, 0, {"photos": Capture(Path(folder))})
+            list(from_photos.run(request, Bench(Path(folder), checks_left=20, wants_previews=False)))
