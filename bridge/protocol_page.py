@@ -82,6 +82,16 @@ How unfinished jobs are steered, and which growing clouds have a newer version, 
 again after every `welcome` (`job.steered`, `job.grown`). Growing clouds have a page of their own,
 [growing_clouds.md](growing_clouds.md).
 
+## Live sessions
+
+Frames in, pictures out, the newest wins in both directions. A session has a worker process for itself and belongs to
+its connection; when that ends, so does the session. What a frame does not name stands as it was, even if the frame
+that named it was replaced before anybody looked at it. A frame that cannot be answered is `refused` under the
+session's id, once, and changes nothing; frames up to the `frame` of a `live.image` or a `live.state` get no further
+answer. A worker that dies is replaced once, and the newest frame done again; after that the session is `live.closed`
+with the true reason. Large frames and answers go in several messages of one `frame`, joined by `offset`, so that
+control messages find their place between them.
+
 ## A conversation
 
     client                                   bridge
@@ -109,6 +119,17 @@ again after every `welcome` (`job.steered`, `job.grown`). Growing clouds have a 
     a long job:
       job.steer job_id action=pause    ->
                                        <-    job.steered steered=paused      (resume, finish: likewise)
+
+    a live session:
+      live.open request_id generator   ->
+                                       <-    live.opened live                (or refused)
+                                       <-    live.state loading … ready
+      live.frame live frame=1 + pixels ->
+                                       <-    live.image frame=1 + pixels
+      live.frame live frame=2 params   ->                                    (pictures and camera stand as they were)
+                                       <-    live.image frame=2 rough=true, then rough=false
+      live.close live                  ->
+                                       <-    live.closed                     (nothing of it runs any more)
 
     back after a cut:
       hello session cursor=3           ->
