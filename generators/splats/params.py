@@ -252,11 +252,14 @@ class FromImageParams(Params):
         ),
     ] = 384
     layers: Annotated[
-        int, _slider("Hidden layers", "How many surfaces are made up behind edges; 0 for none.", 0, 4, step=1)
+        int,
+        _slider(
+            "Hidden layers", "0 leaves gaps behind edges, 1 closes them with what is farthest, 2 with both sides.", 0, 2
+        ),
     ] = 2
     swing_deg: Annotated[
         float, _slider("Swing", "How far to the sides it is to be looked at.", 0.0, 40.0, unit="deg", step=1)
     ] = 15.0
     border: Annotated[
-        float, _slider("Border", "How much is made up around the picture, as a share of it.", 0.0, 0.5, step=0.05)
-    ] = 0.15
+        bool, _switch("Fill the rim", "Make up what the swing shows beyond the picture's rim, mirrored from within.")
+    ] = True

@@ -8,6 +8,7 @@ from generators.splats.params import (
     CleanParams,
     CropParams,
     DecimateParams,
+    FromImageParams,
     LevelsParams,
     MergeParams,
     RecolourParams,
@@ -115,5 +116,18 @@ SPECS = (
         params=RelightParams,
         needs=NEEDS,
         run="generators.splats.relight:run",
+    ),
+    GeneratorSpec(
+        id="splats.from_image",
+        title="Splats from one picture",
+        promise="Layers of splats that look like the picture, and hold when seen a little from the side.",
+        gives=(Kind.SPLATS,),
+        takes=(
+            Port(name="image", kinds=(Kind.IMAGE,), help="The picture."),
+            Port(name="depth", kinds=(Kind.IMAGE,), optional=True, help="How far away each of its pixels is."),
+        ),
+        params=FromImageParams,
+        needs=NEEDS,
+        run="generators.splats.from_image:run",
     ),
 )
