@@ -116,7 +116,8 @@ class Field:
     cells hold anything (a cell reaches from its vertex to the next on each axis, maybe in a neighbouring brick); all
     else is empty. `density` float32 [B, 4, 4, 4] per metre is interpolated in its logarithm, which keeps surfaces
     sharp, and held at or above exp(-12) / `radius_m`; `sh` float16 or float32 [B, 4, 4, 4, K, 3] as in `Splats`, held
-    at or above 0 once interpolated. Nothing nearer than `near_m` to a camera is drawn.
+    at or above 0 once interpolated. Nothing nearer than `near_m` to a camera is drawn. `backdrop` is the
+    display-referred colour of what nothing is known about; without one the field is transparent there.
     """
 
     kind: ClassVar[Kind] = Kind.FIELD
@@ -129,6 +130,7 @@ class Field:
     radius_m: float = 1.0
     contracted: bool = False
     near_m: float = 0.0
+    backdrop: tuple[float, float, float] | None = None
     name: str = ""
 
 

@@ -132,6 +132,7 @@ def _field_meta(asset: Field) -> Meta:
         "radius_m": float(asset.radius_m),
         "contracted": asset.contracted,
         "near_m": float(asset.near_m),
+        "backdrop": None if asset.backdrop is None else _floats(asset.backdrop),
     }
 
 
@@ -149,6 +150,7 @@ def _field(meta: Mapping[str, Any], parts: Mapping[str, Array], name: str) -> Fi
         radius_m=float(meta["radius_m"]),
         contracted=bool(meta["contracted"]),
         near_m=float(meta["near_m"]),
+        backdrop=None if meta["backdrop"] is None else _three(meta["backdrop"]),
         name=name,
     )
 

@@ -133,6 +133,7 @@ def fields(draw: st.DrawFn) -> Field:
         radius_m=draw(FINITE),
         contracted=draw(st.booleans()),
         near_m=draw(FINITE),
+        backdrop=draw(st.none() | st.tuples(FINITE, FINITE, FINITE)),
         name=draw(NAMES),
     )
 

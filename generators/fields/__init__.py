@@ -1,0 +1,1 @@
+"""Radiance fields: trained from photographs, kept as sparse bricks, rendered on demand."""

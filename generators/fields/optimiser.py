@@ -1,0 +1,99 @@
+"""Adam on the bricks that rays have touched, after a pull towards smoothness; one pass over memory each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from generators.fields.training import LANES
+from generators.radiance.rasterizer.kernels import parallel_kernel, prange
+from generators.radiance.rasterizer.lanes import load, spread, store
+
+ZERO, ONE = np.float32(0), np.float32(1)
+_SIDES = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]], np.int64)
+
+
+@parallel_kernel
+def smooth(
+    values: Any, around: Any, active: Any, touched: Any, gradients: Any, pulls: Any, turn: Any, turns: Any,
+) -> None:  # fmt: skip
+    """Add the gradient of the squared differences between neighbouring vertices, weighed by channel in `pulls` [16].
+
+    Only every `turns`-th touched brick has its turn, `turn` says which; `pulls` is to be as much larger.
+    """
+    bricks = len(around)
+    for brick in prange(bricks):
+        if (brick + turn) % turns:
+            continue
+        seen = 0
+        for lane in range(LANES):
+            seen |= touched[lane, brick]
+        if seen == 0:
+            continue
+        touched[0, brick] = 1
+        low_pull, high_pull = load(pulls, 0), load(pulls, 8)
+        for vertex in range(64):
+            if active[brick, vertex] == 0:
+                continue
+            row = (brick * 64 + vertex) * 16
+            low, high = load(values, row), load(values, row + 8)
+            low_sum, high_sum = spread(ZERO), spread(ZERO)
+            for side in range(6):
+                x = vertex // 16 + _SIDES[side, 0]
+                y = vertex // 4 % 4 + _SIDES[side, 1]
+                z = vertex % 4 + _SIDES[side, 2]
+                home = np.int64(brick)
+                if x < 0 or y < 0 or z < 0 or x > 3 or y > 3 or z > 3:
+                    home = np.int64(around[brick, side])
+                    if home < 0:
+                        continue
+                other = (x & 3) * 16 + (y & 3) * 4 + (z & 3)
+                if active[home, other] == 0:
+                    continue
+                at = (home * 64 + other) * 16
+                low_sum = low_sum + (low - load(values, at))
+                high_sum = high_sum + (high - load(values, at + 8))
+            store(gradients[0], row, load(gradients[0], row) + low_pull * low_sum)
+            store(gradients[0], row + 8, load(gradients[0], row + 8) + high_pull * high_sum)
+
+
+@parallel_kernel
+def adam(
+    values: Any, first: Any, second: Any, gradients: Any, touched: Any, rates: Any,
+    decay_first: Any, decay_second: Any, epsilon: Any,
+) -> None:  # fmt: skip
+    """One step on every touched brick, with a learning rate per channel in `rates` [16]; clears what it has used.
+
+    Bricks that were not touched keep their moments as they are, so a vertex that is rarely seen is not moved by
+    old news.
+    """
+    for brick in prange(touched.shape[1]):
+        seen = 0
+        for lane in range(LANES):
+            seen |= touched[lane, brick]
+        if seen == 0:
+            continue
+        for row in range(brick * 64, brick * 64 + 64):
+            moved = False
+            for channel in range(16):
+                at = row * 16 + channel
+                g = ZERO
+                for lane in range(LANES):
+                    g += gradients[lane, at]
+                if g != ZERO:
+                    moved = True
+            if not moved:
+                continue
+            for channel in range(16):
+                at = row * 16 + channel
+                g = ZERO
+                for lane in range(LANES):
+                    g += gradients[lane, at]
+                    gradients[lane, at] = ZERO
+                m = decay_first * first[at] + (ONE - decay_first) * g
+                v = decay_second * second[at] + (ONE - decay_second) * g * g
+                first[at], second[at] = m, v
+                values[at] -= rates[channel] * m / (np.sqrt(v) + epsilon)
+        for lane in range(LANES):
+            touched[lane, brick] = 0
