@@ -20,7 +20,6 @@ Source: the format's reference code and its description, and files of every vers
 
 from __future__ import annotations
 
-import gzip
 import struct
 import zlib
 from pathlib import Path
@@ -48,6 +47,8 @@ Version = Literal[2, 3, 4]
 _HEADER = struct.Struct("<4sIIBBBB")
 _HEADER_V4 = struct.Struct("<4sIIBBBBI12x")
 _NAMES = ("positions", "alphas", "colours", "scales", "rotations", "harmonics")
+_ANTIALIASED = 1
+_SAMPLE_BYTES = 1 << 17
 _SQRT_HALF = float(np.sqrt(0.5))
 
 
@@ -60,10 +61,12 @@ def encode(
     provenance: str = "",
     version: Version = 3,
     sh_bits: tuple[int, int] = (8, 8),
+    antialiased: bool = False,
 ) -> list[ExportedFile]:
     """Write `stem.spz`. `sh_bits` keeps fewer bits of degree 1 and of higher degrees (the reference keeps 5, 4).
 
-    Version 3 is read the most widely; 4 is smaller and quicker. Provenance has no place in this format.
+    Version 3 is read the most widely; 4 is smaller and quicker. `antialiased` sets the flag of a cloud that was trained
+    for the Mip-Splatting filter, which a neutral cloud does not tell. Provenance has no place in this format.
     Raises `UnsuitableAsset`.
     """
     check_splats(asset)
@@ -72,12 +75,12 @@ def encode(
     bits = _fraction_bits(asset)
     streams = _packed(asset, version, bits, sh_bits)
     count, degree = len(asset.positions), degree_of(asset.sh.shape[1])
+    flags = _ANTIALIASED if antialiased else 0
     path = folder / f"{stem}.spz"
     if version < 4:
-        body = b"".join([_HEADER.pack(MAGIC, version, count, degree, bits, 0, 0), *streams])
-        data = gzip.compress(body, 6, mtime=0)
+        data = _gzipped([_HEADER.pack(MAGIC, version, count, degree, bits, flags, 0), *streams])
     else:
-        data = _v4_file(streams, count, degree, bits)
+        data = _v4_file(streams, count, degree, bits, flags)
     path.write_bytes(data)
     return [ExportedFile(path.name, "splats", MEDIA_TYPE, None, len(data))]
 
@@ -152,13 +155,36 @@ def _smallest_three(wxyz: NDArray[np.float32]) -> bytes:
     return bytes(packed.astype("<u4").tobytes())
 
 
-def _v4_file(streams: list[bytes], count: int, degree: int, bits: int) -> bytes:
+def _gzipped(streams: list[bytes]) -> bytes:
+    """One gzip stream of all of them, each by the strategy that suits it.
+
+    Quantised harmonics hardly ever repeat, so looking for repetitions costs fifteen times what Huffman codes and runs
+    do, and makes the result a tenth larger. Regular clouds do repeat, which a sample tells.
+    """
+    parts, check, length = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff"], 0, 0
+    for stream in streams:
+        start = max(0, len(stream) // 2 - _SAMPLE_BYTES // 2)
+        sample = stream[start : start + _SAMPLE_BYTES]
+        runs, repeats = (len(_deflated(sample, strategy)) for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY))
+        parts.append(_deflated(stream, zlib.Z_RLE if runs <= 1.05 * repeats else zlib.Z_DEFAULT_STRATEGY))
+        check, length = zlib.crc32(stream, check), length + len(stream)
+    ending = zlib.compressobj(wbits=-15).flush()
+    return b"".join([*parts, ending, struct.pack("<II", check, length & 0xFFFFFFFF)])
+
+
+def _deflated(data: bytes, strategy: int) -> bytes:
+    """Raw deflate blocks that end on a byte, without a last one."""
+    squeeze = zlib.compressobj(6, zlib.DEFLATED, -15, 9, strategy)
+    return squeeze.compress(data) + squeeze.flush(zlib.Z_FULL_FLUSH)
+
+
+def _v4_file(streams: list[bytes], count: int, degree: int, bits: int, flags: int) -> bytes:
     import zstandard
 
     kept = streams if degree else streams[:-1]
     compressor = zstandard.ZstdCompressor(level=6)
     packed = [compressor.compress(stream) for stream in kept]
-    head = _HEADER_V4.pack(MAGIC, 4, count, degree, bits, 0, len(kept), _HEADER_V4.size)
+    head = _HEADER_V4.pack(MAGIC, 4, count, degree, bits, flags, len(kept), _HEADER_V4.size)
     table = b"".join(struct.pack("<QQ", len(small), len(large)) for small, large in zip(packed, kept, strict=True))
     return b"".join([head, table, *packed])
 

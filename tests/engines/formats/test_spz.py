@@ -113,6 +113,29 @@ def test_the_same_cloud_gives_the_same_bytes(version: spz.Version, tmp_path: Pat
     assert (tmp_path / "a.spz").read_bytes() == (tmp_path / "b.spz").read_bytes()
 
 
+def test_one_gzip_stream_holds_all_whatever_suits_each_part(tmp_path: Path) -> None:
+    noisy, regular = cloud(3000), replace(cloud(3000), sh=np.tile(cloud(1).sh, (3000, 1, 1)))
+    sizes = []
+    for splats in (noisy, regular):
+        spz.encode(splats, tmp_path, "f", host=PYTHON)
+        data = (tmp_path / "f.spz").read_bytes()
+        body = gzip.decompress(data)  # which also holds the checksum and the length against the content
+        assert len(body) == 16 + 3000 * (9 + 1 + 3 + 3 + 4 + 45)
+        sizes.append(len(data))
+        assert len(data) < 1.02 * len(gzip.compress(body, 6))
+    assert sizes[1] < 0.5 * sizes[0]
+
+
+@VERSIONS
+def test_the_flag_of_antialiasing_is_set_where_asked(version: spz.Version, tmp_path: Path) -> None:
+    for flag in (False, True):
+        spz.encode(cloud(5), tmp_path, "f", host=PYTHON, version=version, antialiased=flag)
+        data = (tmp_path / "f.spz").read_bytes()
+        head = data if version == 4 else gzip.decompress(data)
+        assert head[14] == flag
+        assert len(spz.decode(tmp_path / "f.spz", LIMITS).positions) == 5
+
+
 def test_fewer_bits_of_harmonics_cost_what_they_say(tmp_path: Path) -> None:
     splats = cloud()
     [fine] = spz.encode(splats, tmp_path, "fine", host=PYTHON)
