@@ -87,9 +87,10 @@ def smooth_rows(source: FloatArray, radius: int, out: FloatArray) -> None:
 
 @kernel
 def flow_of(smoothed: FloatArray, wander: FloatArray, out: FloatArray) -> None:
-    """Direction along edges (cos, sin) and strength 0..1 of the edge; where there is none, that of `wander`.
+    """Direction along edges and strength 0..1 of the edge; where there is none, the direction of `wander`.
 
-    [H, W, 3] of a smoothed tensor to [H, W, 3]; `wander` [H, W] in radians.
+    [H, W, 3] of a smoothed tensor to [H, W, 3]; `wander` [H, W] in radians. A direction is given by the cosine and sine
+    of twice its angle, times how sure it is: directions have no sign, and only so can they be mixed.
     """
     height, width, _ = smoothed.shape
     for y in range(height):
@@ -99,11 +100,9 @@ def flow_of(smoothed: FloatArray, wander: FloatArray, out: FloatArray) -> None:
             energy = max(xx + yy, np.float32(0))  # running means leave a little less than nothing behind
             sure = min(spread / (energy + np.float32(2e-3)), np.float32(1))
             along = np.float32(0.5) * math.atan2(-2 * xy, yy - xx)
-            # directions have no sign: mix them at twice their angle
             two_x = sure * math.cos(2 * along) + (1 - sure) * math.cos(2 * wander[y, x]) * np.float32(0.6)
             two_y = sure * math.sin(2 * along) + (1 - sure) * math.sin(2 * wander[y, x]) * np.float32(0.6)
-            angle = np.float32(0.5) * math.atan2(two_y, two_x)
-            out[y, x, 0], out[y, x, 1] = math.cos(angle), math.sin(angle)
+            out[y, x, 0], out[y, x, 1] = two_x, two_y
             out[y, x, 2] = math.sqrt(energy / (energy + np.float32(0.05)))
 
 
@@ -160,6 +159,31 @@ def undercoat(level: FloatArray, paint: FloatArray) -> None:
             paint[y, x, 3] = np.float32(0.05)
 
 
+@inlined
+def _wish(red: Real, green: Real, blue: Real, edge: Real, need: Real) -> Real:
+    """Opacity 0..1 of a stroke where the finer picture differs so much from the coarser one."""
+    wants = math.sqrt(red * red + green * green + blue * blue) * 3 + edge * np.float32(0.16)
+    t = min(max((wants - need) / (np.float32(0.6) * need + np.float32(1e-4)), np.float32(0)), np.float32(1))
+    return t * t * (3 - 2 * t)
+
+
+@inlined
+def _mixed(red: Real, green: Real, blue: Real, palette: Real, light: Real, warm: Real) -> tuple[Real, Real, Real]:
+    """The colour on the brush: drawn to few tones and made richer by `palette`, lighter and warmer as chance has it."""
+    luma = np.float32(0.3) * red + np.float32(0.59) * green + np.float32(0.11) * blue
+    levels = np.float32(6.0)
+    stepped = (math.floor(luma * levels) + np.float32(0.5)) / levels
+    within = luma * levels - math.floor(luma * levels) - np.float32(0.5)
+    stepped += within * abs(within) * 2 / levels  # steps with soft shoulders, so that nothing pops
+    rich = 1 + np.float32(0.3) * palette
+    target = luma + (stepped - luma) * palette * np.float32(0.8) + light * (np.float32(0.35) + luma)
+    return (
+        target + (red - luma) * rich + warm,
+        target + (green - luma) * rich + warm * np.float32(0.2),
+        target + (blue - luma) * rich - warm,
+    )
+
+
 @kernel
 def plan_strokes(
     places: np.ndarray,  # int32 [N, 2] cells (column, row) in the order in which they are painted
@@ -194,22 +218,16 @@ def plan_strokes(
         )
         opacity = np.float32(1)
         if need > 0:
-            dr = red - _at(coarse, x * to_coarse, y * to_coarse, 0)
-            dg = green - _at(coarse, x * to_coarse, y * to_coarse, 1)
-            db = blue - _at(coarse, x * to_coarse, y * to_coarse, 2)
-            edge = _at(flow, x * to_flow, y * to_flow, 2)
-            wants = math.sqrt(dr * dr + dg * dg + db * db) * 3 + edge * np.float32(0.16)
-            t = min(max((wants - need) / (np.float32(0.6) * need + np.float32(1e-4)), np.float32(0)), np.float32(1))
-            opacity = t * t * (3 - 2 * t)
+            opacity = _wish(
+                red - _at(coarse, x * to_coarse, y * to_coarse, 0),
+                green - _at(coarse, x * to_coarse, y * to_coarse, 1),
+                blue - _at(coarse, x * to_coarse, y * to_coarse, 2), _at(flow, x * to_flow, y * to_flow, 2), need,
+            )  # fmt: skip
             if opacity < np.float32(0.04):
                 continue
-        cos, sin = _at(flow, x * to_flow, y * to_flow, 0), _at(flow, x * to_flow, y * to_flow, 1)
-        turn = (_hash(column, row, 11 * layer + 3) - np.float32(0.5)) * np.float32(0.5)
-        norm = 1 / math.sqrt(cos * cos + sin * sin + np.float32(1e-9))
-        cos, sin = cos * norm, sin * norm
-        cos, sin = cos - sin * turn, sin + cos * turn
-        norm = 1 / math.sqrt(cos * cos + sin * sin)
-        cos, sin = cos * norm, sin * norm
+        angle = math.atan2(_at(flow, x * to_flow, y * to_flow, 1), _at(flow, x * to_flow, y * to_flow, 0))
+        angle = np.float32(0.5) * (angle + _hash(column, row, 11 * layer + 3) - np.float32(0.5))
+        cos, sin = np.float32(math.cos(angle)), np.float32(math.sin(angle))
         half_width = radius * (np.float32(0.75) + np.float32(0.5) * _hash(column, row, 11 * layer + 4))
         longest = half_width * aspect * (np.float32(0.7) + np.float32(0.6) * _hash(column, row, 11 * layer + 5))
         limit = np.float32(0.02)
@@ -217,20 +235,11 @@ def plan_strokes(
         behind = _reach(fine, to_fine, x, y, -cos, -sin, longest, limit)
         shift = np.float32(0.5) * (ahead - behind)
         half_length = max(np.float32(0.5) * (ahead + behind), half_width)
-        light = (_hash(column, row, 11 * layer + 6) - np.float32(0.5)) * variety * np.float32(0.22)
-        warm = (_hash(column, row, 11 * layer + 7) - np.float32(0.5)) * variety * np.float32(0.14)
-        luma = np.float32(0.3) * red + np.float32(0.59) * green + np.float32(0.11) * blue
-        levels = np.float32(6.0)
-        stepped = (math.floor(luma * levels) + np.float32(0.5)) / levels
-        within = luma * levels - math.floor(luma * levels) - np.float32(0.5)
-        stepped += within * abs(within) * 2 / levels  # steps with soft shoulders, so that nothing pops
-        rich = 1 + np.float32(0.3) * palette
-        target = luma + (stepped - luma) * palette * np.float32(0.8) + light * (np.float32(0.35) + luma)
         out[count, 0], out[count, 1] = x + cos * shift, y + sin * shift
         out[count, 2], out[count, 3], out[count, 4], out[count, 5] = cos, sin, half_length, half_width
-        out[count, 6] = target + (red - luma) * rich + warm
-        out[count, 7] = target + (green - luma) * rich + warm * np.float32(0.2)
-        out[count, 8] = target + (blue - luma) * rich - warm
+        light = (_hash(column, row, 11 * layer + 6) - np.float32(0.5)) * variety * np.float32(0.22)
+        warm = (_hash(column, row, 11 * layer + 7) - np.float32(0.5)) * variety * np.float32(0.14)
+        out[count, 6], out[count, 7], out[count, 8] = _mixed(red, green, blue, palette, light, warm)
         out[count, 9] = opacity
         out[count, 10] = math.floor(_hash(column, row, 11 * layer + 8) * np.float32(7.999))
         out[count, 11] = np.float32(0.6) + np.float32(0.4) * _hash(column, row, 11 * layer + 9)

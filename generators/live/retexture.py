@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engines.assets import Array, FloatArray
 from generators.events import GeneratorError, Request
-from generators.live import surfacing
+from generators.live import lighting, surfacing
 from generators.live.frames import Answer, Camera, Frame, LiveContext, Picture
 from generators.live.specs import RetextureParams
 
@@ -75,7 +75,7 @@ class Dresser:
             [2.0**params.exposure, params.haze * 0.08, params.relief, 1.0 if above is not walls else 0.0], np.float32
         )
         out = np.empty((height, width, 3), np.uint8)
-        surfacing.shade(
+        lighting.shade(
             depth, normal, half, texels, side, np.array([walls.tile_m, above.tile_m], np.float32), view,
             sun.astype(np.float32), daylight(params.sun_height_deg, params.sun, params.sky), look, self._curve, out,
         )  # fmt: skip
@@ -109,7 +109,7 @@ def make_texture(words: str, side: int, tile_m: float | None, seed: int, device:
     while True:
         codes = level.copy()
         codes[..., :3] = np.sqrt(codes[..., :3])
-        packed.append(np.clip(codes * 255 + 0.5, 0, 255).astype(np.uint8).reshape(-1, surfacing.CHANNELS))
+        packed.append(np.clip(codes * 255 + 0.5, 0, 255).astype(np.uint8).reshape(-1, lighting.CHANNELS))
         if level.shape[0] == 1:
             break
         level = (level[::2, ::2] + level[1::2, ::2] + level[::2, 1::2] + level[1::2, 1::2]) * np.float32(0.25)
@@ -123,7 +123,7 @@ def sun_direction(turn_deg: float, height_deg: float) -> NDArray[np.float64]:
 
 
 def daylight(height_deg: float, sun: float, sky: float) -> FloatArray:
-    """Radiance of zenith, horizon and ground, the sun's irradiance, and the sky's share, float32 [13].
+    """Radiance of zenith, horizon and ground, and the sun's irradiance, float32 [12].
 
     Warmer and dimmer as the sun sinks; a fit by eye, not a model of the atmosphere.
     """
@@ -134,9 +134,7 @@ def daylight(height_deg: float, sun: float, sky: float) -> FloatArray:
     horizon = np.array([0.72, 0.80, 0.90]) * (1 - low) + np.array([1.15, 0.66, 0.38]) * low
     ground = np.array([0.24, 0.21, 0.18]) * (0.35 + 0.65 * strength)
     colour = np.array([1.0, 0.95, 0.87]) * (1 - low) + np.array([1.0, 0.55, 0.24]) * low
-    return np.concatenate([zenith * sky, horizon * sky, ground * sky, colour * 4.2 * strength * sun, [1.0]]).astype(
-        np.float32
-    )
+    return np.concatenate([zenith * sky, horizon * sky, ground * sky, colour * 4.2 * strength * sun]).astype(np.float32)
 
 
 def tone_curve() -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from generators.events import GeneratorError, Request
-from generators.live import retexture, surfacing
+from generators.live import lighting, retexture, surfacing
 from generators.live.frames import Camera, Frame
 from generators.live.retexture import Dresser, Texture, daylight, make_texture, start, sun_direction, tone_curve
 from generators.live.specs import RetextureParams
@@ -177,7 +177,7 @@ def _plain(params: RetextureParams) -> dict[str, Any]:
 
 def test_a_texture_has_all_its_halvings() -> None:
     made = make_texture("gold", 256, None, 1, "cpu")
-    assert made.texels.shape == (sum((256 >> level) ** 2 for level in range(9)), surfacing.CHANNELS)
+    assert made.texels.shape == (sum((256 >> level) ** 2 for level in range(9)), lighting.CHANNELS)
     whole, last = made.texels[: 256 * 256].astype(float), made.texels[-1].astype(float)
     assert abs(whole[:, 3].mean() - last[3]) < 2 and last[4] > 200 and made.tile_m > 0
 
