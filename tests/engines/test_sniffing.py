@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.assets import Asset, Clip, Sound
+from engines.assets import Asset, Clip, Mesh, Sound, Splats
+from engines.asymmetric import asymmetric_mesh, asymmetric_splats, findings
 from engines.errors import DamagedFile
 from engines.export import export
-from engines.formats.registry import Limits, decoder
+from engines.formats.registry import Limits, decoder, format_named, missing_need
 from engines.hosts import host
 from engines.kinds import Kind
+from engines.neutral import manifest_for_file, read
 from engines.sniffing import sniffed
 from tests.engines.neutral_assets import image
 
@@ -33,6 +35,29 @@ def test_what_we_write_is_recognised(name: str, tmp_path: Path) -> None:
     row, kind = sniffed(path)
     assert (row.name, kind, row.media_type) == (name, asset.kind, file.media_type)
     assert decoder(row)(path, Limits()).kind is kind
+
+
+SPLAT_FORMATS = [name for name in host("python").formats[Kind.SPLATS] if not missing_need(format_named(name))]
+
+
+@pytest.mark.parametrize("name", SPLAT_FORMATS)
+def test_every_splat_file_can_be_an_input(name: str, tmp_path: Path) -> None:
+    [file] = export(asymmetric_splats(), host("python"), tmp_path, formats={Kind.SPLATS: name})
+    path = (tmp_path / file.file).rename(tmp_path / ("0" * 64))
+    manifest = manifest_for_file(path, "0" * 64, name="uploaded", media_type=file.media_type)
+    assert (manifest.kind, manifest.meta["format"]) == (Kind.SPLATS, name)
+    asset = read(manifest, lambda _: path)
+    assert isinstance(asset, Splats) and asset.name == "uploaded"
+    assert findings(asset) == []
+
+
+@pytest.mark.parametrize("name", ["stl", "obj", "3mf", "ply", "glb"])
+def test_every_mesh_file_can_be_an_input(name: str, tmp_path: Path) -> None:
+    first, *_ = export(asymmetric_mesh(), host("python"), tmp_path, formats={Kind.MESH: name})
+    path = (tmp_path / first.file).rename(tmp_path / ("0" * 64))
+    manifest = manifest_for_file(path, "0" * 64, media_type=first.media_type)
+    assert (manifest.kind, manifest.meta["format"]) == (Kind.MESH, name)
+    assert isinstance(read(manifest, lambda _: path), Mesh)
 
 
 @pytest.mark.parametrize(
