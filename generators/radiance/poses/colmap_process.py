@@ -23,10 +23,13 @@ from numpy.typing import NDArray
 from engines.assets import FloatArray
 from generators.radiance.poses import pairs, talk
 from generators.radiance.poses.talk import Answer, Order, Placed, Said
+from generators.radiance.poses.turning import only_turned
 
 Say = Callable[[Said], None]
 POINT_ERROR_PX = 2.0
 POINT_VIEWS_MIN = 3
+POINTS_PER_VIEW = 8
+"""Fewer than this are no map: views that only turned are chained up without any. A good one has a hundred."""
 FURTHER_PAIRS = 1500
 """So many more are compared for photographs that the first map left out."""
 
@@ -75,11 +78,11 @@ def solve(order: Order, folder: Path, say: Say) -> Answer:
         secs["pairs"], started = time.monotonic() - started, time.monotonic()
         database = pycolmap.Database.open(folder / "colmap.db")
         views_into(database, order, features)
-        verified, turning = match(order, database, features, wanted, pool, say)
+        verified, turned = match(order, database, features, wanted, pool, say)
         secs["matching"], started = time.monotonic() - started, time.monotonic()
-        maps = mapped(order, database, folder, say)
+        maps = [] if turned else mapped(order, database, folder, say)
         secs["mapping"], started = time.monotonic() - started, time.monotonic()
-        further = pairs.further_pairs(shared, wanted, lonely(order, maps), FURTHER_PAIRS)
+        further = [] if turned else pairs.further_pairs(shared, wanted, lonely(order, maps), FURTHER_PAIRS)
         if further:
             more, _ = match(order, database, features, further, pool, say)
             verified = [one + other for one, other in zip(verified, more, strict=True)]
@@ -95,7 +98,7 @@ def solve(order: Order, folder: Path, say: Say) -> Answer:
         groups=tuple(placed(order, one) for one in maps),
         features=tuple(len(one.keypoints) for one in features),
         matched=tuple(verified),
-        turning_share=turning,
+        turned=turned,
         secs=secs,
         version=str(pycolmap.__version__),
     )
@@ -186,8 +189,8 @@ def match(
     wanted: Sequence[tuple[int, int]],
     pool: ThreadPoolExecutor,
     say: Say,
-) -> tuple[list[int], float]:
-    """Compare and verify every wanted pair; partners of each view, and the share that merely turned.
+) -> tuple[list[int], bool]:
+    """Compare and verify every wanted pair; partners of each view, and whether the camera merely turned.
 
     Descriptors are made floats once for each view and forgotten when its last pair is done.
     """
@@ -208,20 +211,25 @@ def match(
         ends = [(cameras[order.views[index].camera + 1], points[index]) for index in pair]
         return matches, pycolmap.estimate_two_view_geometry(*ends[0], *ends[1], matches, options)
 
-    kinds = pycolmap.TwoViewGeometryConfiguration
-    turned = (kinds.PANORAMIC, kinds.PLANAR_OR_PANORAMIC)
-    good = turning = 0
+    good = 0
+    flat: dict[int, list[Any]] = {}
     partners = [0] * len(features)
     for done, (pair, (matches, geometry)) in enumerate(zip(wanted, pool.map(one, wanted), strict=True), 1):
         if geometry is not None and len(geometry.inlier_matches) >= 15:
             good += 1
-            turning += kinds(geometry.config) in turned
+            one_lens = order.views[pair[0]].camera == order.views[pair[1]].camera
+            if one_lens and geometry.H is not None:
+                flat.setdefault(order.views[pair[0]].camera, []).append(np.asarray(geometry.H))
             for index in pair:
                 partners[index] += 1
             database.write_matches(pair[0] + 1, pair[1] + 1, matches)
             database.write_two_view_geometry(pair[0] + 1, pair[1] + 1, geometry)
         say(Said("matching", done, len(wanted), good))
-    return partners, turning / max(good, 1)
+    turned = any(
+        only_turned(found, good, order.cameras[number].width, order.cameras[number].height)
+        for number, found in flat.items()
+    )
+    return partners, turned
 
 
 class _Units:
@@ -254,7 +262,7 @@ class _Units:
 
 
 def mapped(order: Order, database: Any, folder: Path, say: Say) -> list[Any]:
-    """Reconstructions, the one with most views first."""
+    """Reconstructions, the one with most views first; without those that stand on next to no points."""
     import pycolmap
 
     if order.mapper == "global":
@@ -276,7 +284,8 @@ def mapped(order: Order, database: Any, folder: Path, say: Say) -> list[Any]:
         pipeline.add_callback(kinds.NEXT_IMAGE_REG_CALLBACK, one_more)
         pipeline.run()
         models = [manager.get(index) for index in range(manager.size())]
-    return sorted(models, key=lambda one: (-one.num_reg_images(), -one.num_points3D()))
+    founded = [one for one in models if one.num_points3D() >= POINTS_PER_VIEW * one.num_reg_images() > 0]
+    return sorted(founded, key=lambda one: (-one.num_reg_images(), -one.num_points3D()))
 
 
 def incremental_options(order: Order) -> Any:

@@ -29,7 +29,7 @@ STAGES = {
     "mapping": (0.75, 0.97, "placing cameras: {done} of {total}"),
 }
 NAMED_MAX = 20
-TEXTURE_LEAST, PARTNERS_LEAST, TURNING_MOST = 300, 3, 0.9
+TEXTURE_LEAST, PARTNERS_LEAST = 300, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,10 +166,10 @@ def advice(answer: Answer) -> str:
             f"They hardly overlap (the median photograph fits {partners:.0f} others): take more in between, so that "
             "each shows at least two thirds of the one before, and walk around rather than jump."
         )
-    if answer.turning_share > TURNING_MOST:
+    if answer.turned:
         return (
-            "They overlap, but look as if the camera had turned on the spot or the subject were flat: depth shows "
-            "only when the camera moves sideways."
+            "They overlap, but the camera only turned on the spot: depth shows when it moves sideways. Walk around the "
+            "subject."
         )
     return "They overlap, but do not agree on one scene: leave out those of other places, or where things have moved."
 

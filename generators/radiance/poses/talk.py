@@ -71,8 +71,8 @@ class Answer(msgspec.Struct, frozen=True):
     """How many features each view has."""
     matched: tuple[int, ...]
     """With how many others each view was matched and verified."""
-    turning_share: float
-    """Of the verified pairs, how many fit a camera that turns on the spot or a flat subject."""
+    turned: bool
+    """Whether the pairs show nothing but a camera that turned on the spot; then there is no group."""
     secs: dict[str, float]
     version: str = ""
 

@@ -61,7 +61,7 @@ def placed(indices: Sequence[int]) -> Placed:
     return Placed(dict.fromkeys(indices, (1.0,) * 12), {0: (1.0,)}, 500, 0.5)
 
 
-GOOD = Answer((), (2000,) * 50, (12,) * 50, 0.2, {})
+GOOD = Answer((), (2000,) * 50, (12,) * 50, False, {})
 
 
 def test_a_small_largest_group_is_told_with_the_others() -> None:
@@ -86,7 +86,7 @@ def test_no_group_at_all_is_told_without_a_way_round() -> None:
     [
         ({"features": (120,) * 50}, "little texture in them (120 features"),
         ({"matched": (1,) * 50}, "hardly overlap (the median photograph fits 1 others)"),
-        ({"turning_share": 0.97}, "turned on the spot"),
+        ({"turned": True}, "turned on the spot"),
         ({}, "do not agree on one scene"),
     ],
 )

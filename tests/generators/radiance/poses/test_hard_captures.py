@@ -14,6 +14,8 @@ from PIL import Image
 
 from engines.assets import Capture
 from generators.events import Note, Produced, Request
+from generators.radiance.archive import CaptureError
+from generators.radiance.cameras import looking_at
 from generators.radiance.capture import Capture as ReadCapture
 from generators.radiance.capture import read_capture
 from generators.radiance.capture_specs import CapturePosesParams
@@ -121,3 +123,26 @@ def test_the_global_method(tmp_path: Path) -> None:
     root = known_scene.write_capture(tmp_path / "in", views, posed=False)
     capture, _ = posed(root, CapturePosesParams(resolution_px=240, mapper="global"), tmp_path / "scratch")
     assert len(capture.frames) == 8 and error_of(capture, views).translation.max() < 0.01
+
+
+def test_a_camera_that_only_turned_is_told_so(tmp_path: Path) -> None:
+    eye, views = (1.6, 1.2, 1.6), []
+    for angle in np.radians(np.linspace(200, 245, 7)):
+        target = (eye[0] + float(np.sin(angle)), 1.0, eye[2] + float(np.cos(angle)))
+        views.append(render(looking_at(eye, target, fov_y_deg=50, width=240, height=180)))
+    root = known_scene.write_capture(tmp_path / "in", views, posed=False)
+    with pytest.raises(CaptureError, match=r"0 of 7 photographs could be placed.* turned on the spot"):
+        posed(root, CapturePosesParams(resolution_px=240), tmp_path / "scratch")
+
+
+def test_photographs_of_another_place_are_named_or_the_end(tmp_path: Path) -> None:
+    here = known_scene.views(7, width=240, height=180, arc_deg=50)
+    there = [replace(one, pixels=np.ascontiguousarray(one.pixels[:, ::-1])) for one in here[:4]]
+    root = known_scene.write_capture(tmp_path / "in", [*here, *there], posed=False)
+    capture, notes = posed(root, CapturePosesParams(resolution_px=240), tmp_path / "scratch")
+    assert [Path(frame.file).name for frame in capture.frames] == [f"view{index:03}.png" for index in range(7)]
+    assert all(f"images/view{index:03}.png (" in notes[0] for index in range(7, 11))
+    with pytest.raises(
+        CaptureError, match=r"7 of 11 photographs could be placed; the largest group is .*view000\.png … "
+    ):
+        posed(root, CapturePosesParams(resolution_px=240, least_placed_percent=90), tmp_path / "again")
