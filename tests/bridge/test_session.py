@@ -12,20 +12,25 @@ from bridge.messages import (
     AssetFetch,
     AssetRow,
     AssetStop,
+    BridgeMessage,
     Catalog,
     CatalogGet,
     Closing,
     Deliver,
+    GrowthGet,
     Hello,
     JobAccepted,
     JobCancel,
     JobEvent,
+    JobGrown,
     JobList,
     JobNoted,
     JobPage,
     JobProduced,
     JobRow,
     JobState,
+    JobSteer,
+    JobSteered,
     JobSubmit,
     Message,
     Ping,
@@ -42,6 +47,7 @@ from bridge.session import (
     Action,
     Close,
     Fetch,
+    Grow,
     Keep,
     Offered,
     Opened,
@@ -83,6 +89,17 @@ def test_welcome_tells_session_catalog_and_limits() -> None:
     assert [row.id for row in welcome.generators] == ["a.b"]
     assert [row.name for row in welcome.hosts] == ["web"]
     assert session.state is State.OPEN
+
+
+def test_what_no_event_tells_is_said_again_after_the_welcome() -> None:
+    jobs = FakeJobs()
+    session, _ = opened(jobs)
+    stands: list[BridgeMessage] = [
+        JobSteered(job_id="j", steered="paused"), JobGrown(job_id="j", stream="s", version=4, count=9)
+    ]  # fmt: skip
+    jobs.stands[session.id] = stands
+    _, actions = opened(jobs, session=session.id)
+    assert said(actions)[1:] == stands
 
 
 @pytest.mark.parametrize(("proof", "shares"), [("the-proof", True), ("the-prooF", False), ("", False)])
@@ -137,6 +154,12 @@ def test_requests_become_answers_or_actions() -> None:
     assert ask(session, AssetFetch(request_id="f", digest=DIGEST, host="web", formats={"image": "png"})) == [
         Fetch(DIGEST, Deliver(host="web", formats={"image": "png"}), request_id="f")
     ]
+    fetch = AssetFetch(request_id="f", digest=DIGEST, host="neutral", progressive=True)
+    assert ask(session, fetch) == [Fetch(DIGEST, Deliver(host="neutral", progressive=True), request_id="f")]
+    assert ask(session, JobSteer(job_id="job-r1", action="pause")) == []
+    assert jobs.steered == [("job-r1", "pause")]
+    growth = GrowthGet(request_id="g", job_id="job-r1", stream="s", have=3)
+    assert ask(session, growth) == [Grow(growth)]
     assert ask(session, AssetStop(transfer="t")) == [Stop("t")]
     assert ask(session, AssetCredit(size_bytes=5)) == [Take(5)]
     offer = UploadOffer(request_id="u", digest=DIGEST, size_bytes=3, media_type="image/png")

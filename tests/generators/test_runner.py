@@ -13,10 +13,11 @@ import pytest
 from engines import neutral
 from engines.assets import Capture, Image
 from engines.errors import DamagedFile
+from engines.importance import importance
 from generators import runner
 from generators.events import Context, Event, GeneratorError, Note, Produced, Progress, Request
 from generators.pacing import Pacer
-from generators.pipe import Ended, InputOrder, Noted, Progressed, RunOrder, WorkerMessage
+from generators.pipe import Ended, Grown, InputOrder, Noted, Progressed, RunOrder, WorkerMessage
 from generators.pipe import Produced as ProducedMessage
 from generators.runner import MOST_NOTES, imported, perform
 from generators.spec import Params
@@ -60,6 +61,18 @@ def test_results_are_files_and_events_are_small(tmp_path: Path) -> None:
         assert [path.name for path in folder.iterdir()] == [part.file for part in draft.parts]
         pixels = np.load(folder / draft.parts[0].file)
         assert pixels.shape == (32, 32, 3)
+
+
+def test_clouds_are_stored_in_falling_importance(tmp_path: Path) -> None:
+    (ended, sent) = done(
+        order(tmp_path / "run1", function="tests.fakes:grow", params_type="tests.fakes:GrowParams", params={"steps": 2})
+    )
+    assert ended.outcome == "finished"
+    [produced] = [message for message in sent if isinstance(message, ProducedMessage)]
+    parts = {name: np.load(Path(produced.folder) / f"{name}.npy") for name in ("opacities", "scales", "positions")}
+    weights = importance(parts["opacities"], parts["scales"])
+    assert len(weights) == 52 and (np.diff(weights) <= 0).all()
+    assert not any(isinstance(message, Grown) for message in sent), "nobody watches"
 
 
 def test_inputs_arrive_as_assets(tmp_path: Path) -> None:
