@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from benchmarks.figures import Figure, show
 
-BENCHES = ("bridge", "materials", "engines", "splat_formats", "radiance", "growth", "poses", "live", "blender")
+BENCHES = ("bridge", "materials", "engines", "splat_formats", "radiance", "fields", "growth", "poses", "live", "blender")
 
 
 def main() -> None:

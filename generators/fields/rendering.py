@@ -35,6 +35,8 @@ OPAQUE = np.float32(2e-3)
 FINE_STEP, FAR = 0.5, 60.0
 """Distance of samples in cells, and where a ray through contracted space ends, in radii."""
 FILLED_BELOW = 0.05
+DISTANT = 12.0
+"""Beyond so many radii a camera sees the middle alone; what surrounds it would hide it."""
 BLOCK = 64
 
 
@@ -175,8 +177,11 @@ def render_lattice(
 def render(field: OpenField, camera: Camera, *, step: float = FINE_STEP) -> View:
     """The field as a camera in metres sees it; depth in metres. A larger `step` (in cells) is quicker and rougher."""
     inside = field.normalisation.camera(camera)
-    far = FAR if field.contracted else float(np.linalg.norm(inside.position)) + 4.0
-    view = render_lattice(field.lattice, inside, step=step, near=field.near, far=far, curved=field.contracted)
+    away = float(np.linalg.norm(inside.position))
+    near, far = field.near, FAR if field.contracted else away + 4.0
+    if away > DISTANT:  # from far away, as through the long lens of an orthographic view, only the middle is meant
+        near, far = away - 1.0, away + FAR
+    view = render_lattice(field.lattice, inside, step=step, near=near, far=far, curved=field.contracted)
     return replace(view, depth=view.depth * np.float32(field.normalisation.scale))
 
 

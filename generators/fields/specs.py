@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from engines.kinds import Kind
-from generators.spec import GeneratorSpec, Needs, Params, Port
+from generators.spec import GeneratorSpec, Live, Needs, Params, Port
 
 RESOLUTION = Meta(
     ge=64,
@@ -126,6 +126,21 @@ class FieldOrbitParams(Params):
     distance: Annotated[float, Meta(ge=0.05, le=20, title="Distance", description="In radii of the field")] = 1.4
 
 
+class ViewFieldParams(Params):
+    """How a field is shown while the camera rests."""
+
+    step: Annotated[
+        float,
+        Meta(
+            ge=0.2,
+            le=2.0,
+            title="Sample distance",
+            description="In cells of the field; smaller is smoother and slower",
+            extra_json_schema={"ui": "slider", "step": 0.1},
+        ),
+    ] = 0.5
+
+
 FIELD_FROM_PHOTOS = GeneratorSpec(
     id="field.from_photos",
     title="Radiance field from photographs",
@@ -166,4 +181,16 @@ FIELD_ORBIT = GeneratorSpec(
     steers=("pause",),
 )
 
-SPECS: tuple[GeneratorSpec, ...] = (FIELD_FROM_PHOTOS, FIELD_RENDER, FIELD_ORBIT)
+VIEW_FIELD = GeneratorSpec(
+    id="view.field",
+    title="Field, as it is",
+    promise="Shows a radiance field truly rendered for your camera: roughly while it moves, in full when it rests.",
+    takes=(FIELD,),
+    gives=(),
+    params=ViewFieldParams,
+    needs=Needs(memory_gb=1.5, modules=("numba",)),
+    live=Live(start="generators.fields.viewing:start", wants=("camera",), refines=True),
+    prepare="generators.fields.warm:compile_kernels",
+)
+
+SPECS: tuple[GeneratorSpec, ...] = (FIELD_FROM_PHOTOS, FIELD_RENDER, FIELD_ORBIT, VIEW_FIELD)

@@ -140,7 +140,7 @@ def test_declaring_it_loads_nothing_heavy() -> None:
 def test_every_declaration_can_be_shown_and_run(spec) -> None:  # type: ignore[no-untyped-def]
     from generators.runner import imported
 
-    assert callable(imported(spec.run))
+    assert callable(imported(spec.run or spec.live.start))
     schema = params_schema(spec)
     assert set(schema["properties"]) == set(spec.params.__struct_fields__)
     assert all("title" in entry for entry in schema["properties"].values())
