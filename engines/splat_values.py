@@ -67,4 +67,4 @@ def unit_quaternions(wxyz: NDArray[Any]) -> NDArray[np.float32]:
     q = np.where(usable, q / np.where(usable, largest, 1.0), np.array([1.0, 0.0, 0.0, 0.0]))
     unit = (q / np.linalg.norm(q, axis=-1, keepdims=True)).astype(np.float32)
     first = np.take_along_axis(unit, np.argmax(unit != 0, axis=-1)[..., None], axis=-1)
-    return np.asarray(unit * np.where(first < 0, np.float32(-1), np.float32(1)), np.float32)
+    return np.ascontiguousarray(unit * np.where(first < 0, np.float32(-1), np.float32(1)), np.float32)

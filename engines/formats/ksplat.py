@@ -26,9 +26,9 @@ from engines.conventions import Host
 from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_splats, joined_splats
+from engines.importance import order_of
 from engines.kinds import Kind
 from engines.raster import check_file_size
-from engines.splat_order import importance_order
 from engines.splat_values import SCALE_MIN_M, colour_from_dc, dc_from_colour, unit_quaternions
 from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, move_splats
 
@@ -116,7 +116,7 @@ def _buckets(splats: Splats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floa
     if float(most[0]) * float(most[1]) * float(most[2]) > 2**62:
         raise UnsuitableAsset(f"KSPLAT reaches a few thousand kilometres; this cloud spans {most.max() * _BLOCK_M} m")
     block = (cells[:, 0] * most[1] + cells[:, 1]) * most[2] + cells[:, 2]
-    ranked = importance_order(splats)
+    ranked = order_of(splats)
     order = ranked[np.argsort(block[ranked], kind="stable")]
     _, first, counts = np.unique(block[order], return_index=True, return_counts=True)
     starts = np.concatenate([np.arange(a, a + n, _BUCKET) for a, n in zip(first, counts, strict=True)])

@@ -22,9 +22,9 @@ from engines.conventions import Host
 from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_splats
+from engines.importance import order_of
 from engines.kinds import Kind
 from engines.raster import check_file_size
-from engines.splat_order import importance_order
 from engines.splat_values import SCALE_MIN_M, colour_from_dc, dc_from_colour, unit_quaternions
 from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, move_splats
 
@@ -36,7 +36,7 @@ _FRAME = Frame(OPENCV_AXES)
 def encode(asset: Splats, folder: Path, stem: str, *, host: Host, provenance: str = "") -> list[ExportedFile]:
     """Write `stem.splat`; higher harmonics and provenance have no place in it. Raises `UnsuitableAsset`."""
     check_splats(asset)
-    order = importance_order(asset)
+    order = order_of(asset)
     flat = Splats(asset.positions, asset.rotations, asset.scales, asset.opacities, asset.sh[:, :1], asset.name)
     moved = move_splats(flat, _FRAME)
     rows = np.empty(len(order), ROW)

@@ -15,9 +15,9 @@ from engines.errors import DamagedFile, TooLarge
 from engines.formats import splat
 from engines.formats.registry import Limits
 from engines.hosts import HOSTS
+from engines.importance import importance, order_of
 from engines.kinds import Kind
 from engines.sniffing import sniffed
-from engines.splat_order import importance_order
 from tests.engines.formats.splat_clouds import apart, cloud, mutations, taken
 
 DIALECTS = Path(__file__).resolve().parents[4] / "shared" / "data" / "splat_dialects"
@@ -31,7 +31,7 @@ def test_what_is_written_comes_back_within_half_a_step(count: int, tmp_path: Pat
     [file] = splat.encode(splats, tmp_path, "f", host=PYTHON)
     assert file.bytes == 32 * count == (tmp_path / "f.splat").stat().st_size
     got = splat.decode(tmp_path / "f.splat", LIMITS)
-    expected = taken(replace(splats, sh=splats.sh[:, :1]), importance_order(splats))
+    expected = taken(replace(splats, sh=splats.sh[:, :1]), order_of(splats))
     error = apart(got, expected)
     assert (error.position_m, error.rest) == (0, 0)
     assert error.log_scale < 1e-6
@@ -43,7 +43,7 @@ def test_what_is_written_comes_back_within_half_a_step(count: int, tmp_path: Pat
 def test_the_most_telling_splats_stand_first(tmp_path: Path) -> None:
     splat.encode(cloud(500, 1), tmp_path, "f", host=PYTHON)
     got = splat.decode(tmp_path / "f.splat", LIMITS)
-    weight = got.opacities * got.scales.prod(axis=1)
+    weight = importance(got.opacities, got.scales)
     assert (weight[:-1] >= 0.6 * weight[1:]).all()
 
 
