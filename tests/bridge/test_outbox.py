@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from bridge import wire
 from bridge.errors import LimitError, RequestError, StoreDamaged
-from bridge.messages import CHUNK_BYTES, AssetChunk, JobFailed, JobPreview, JobProgress, Pong
+from bridge.messages import CHUNK_BYTES, AssetChunk, JobFailed, JobPreview, JobProgress, LiveClosed, LiveImage, Pong
 from bridge.outbox import (
     CONTROL_LIMIT_BYTES,
     LIVE_LIMIT_BYTES,
+    PIECE_BYTES,
     QUICK_SECS,
     TRANSFERS_LIMIT,
     WINDOW_BYTES,
@@ -113,6 +114,39 @@ def test_the_end_of_a_job_forgets_its_progress() -> None:
     outbox.put(JobFailed(seq=1, job_id="j", time=0.0, code="c", message="m"))
     assert [message.job_id for message in heard(outbox)] == ["j", "k"]
     assert outbox.held_bytes == 0
+
+
+def image(frame: int, live: str = "l") -> LiveImage:
+    return LiveImage(live=live, frame=frame, width_px=1, height_px=1, media_type="image/raw")
+
+
+def test_a_large_live_picture_leaves_in_pieces_between_which_control_frames_go() -> None:
+    outbox = Woken().outbox
+    data = bytes(range(256)) * (2 * PIECE_BYTES // 256) + b"rest"
+    outbox.put(image(1), data)
+    got = bytearray()
+    frame = outbox.take(0.0)
+    outbox.put(image(2), b"newer")  # it waits until the first is whole
+    outbox.put(Pong(id=1))
+    kinds: list[str] = []
+    while frame is not None:
+        message, payload = wire.decode_bridge(bytes(frame))
+        kinds.append(type(message).__name__)
+        if isinstance(message, LiveImage) and message.frame == 1:
+            assert message.offset == len(got)
+            got += payload
+        frame = outbox.take(0.0)
+    assert bytes(got) == data
+    assert kinds == ["LiveImage", "Pong", "LiveImage", "LiveImage", "LiveImage"]
+    assert outbox.held_bytes == 0
+
+
+def test_the_end_of_a_live_session_forgets_its_picture() -> None:
+    outbox = Woken().outbox
+    outbox.put(image(1, "a"), b"x")
+    outbox.put(image(1, "b"), b"x")
+    outbox.put(LiveClosed(live="a"))
+    assert [message.live for message in heard(outbox)] == ["a", "b"]
 
 
 def test_what_is_held_is_bounded() -> None:

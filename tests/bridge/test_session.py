@@ -32,6 +32,11 @@ from bridge.messages import (
     JobSteer,
     JobSteered,
     JobSubmit,
+    LiveClose,
+    LiveClosed,
+    LiveFrame,
+    LiveOpen,
+    LiveOpened,
     Message,
     Ping,
     Pong,
@@ -172,9 +177,24 @@ def test_requests_become_answers_or_actions() -> None:
     assert catalog.request_id == "c"
 
 
+def test_live_sessions_are_opened_fed_and_closed() -> None:
+    live = FakeLive()
+    session = Session(jobs=FakeJobs(), house=FakeHouse(), live=live)
+    ask(session, hello())
+    assert said(ask(session, LiveOpen(request_id="r", generator="live.fake"))) == [
+        LiveOpened(request_id="r", live="l1")
+    ]
+    assert ask(session, LiveFrame(live="l1", frame=3), b"pixels") == []
+    assert live.fed == [(3, b"pixels")]
+    assert ask(session, LiveClose(live="l1")) == [], "the answer comes when nothing of it runs any more"
+    assert said(ask(session, LiveClose(live="l1"))) == [LiveClosed(live="l1")]
+
+
 @pytest.mark.parametrize(
     ("message", "code", "about"),
     [
+        (LiveOpen(request_id="r", generator="no.such"), "request.generator", "r"),
+        (LiveFrame(live="other", frame=1), "request.live", "other"),
         (JobSubmit(request_id="r", generator="no.such"), "request.generator", "r"),
         (JobSubmit(request_id="r", generator="our.defect"), "internal", "r"),
         (JobCancel(job_id="other"), "request.job", "other"),

@@ -13,8 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
+from bridge.process import WorkerProcess
 from bridge.supervisor import Ending, Supervisor
-from generators.pipe import RunOrder, WorkerMessage
+from generators.pipe import DeviceRow, RunOrder, WorkerMessage
 from tests import fakes
 
 
@@ -195,5 +196,68 @@ def test_a_stop_leaves_no_process_behind_whatever_runs(tmp_path: Path) -> None:
         gone, alive = psutil.wait_procs(family, timeout=2)
         assert not alive and len(gone) == 3
         assert not ear.ending.done(), "a stopping bridge tells of no end: the job is put back"
+
+    act(story())
+
+
+class Guest:
+    """Borrows a worker."""
+
+    def __init__(self) -> None:
+        self.process: WorkerProcess | None = None
+        self.device: DeviceRow | None = None
+        self.ended: list[str] = []
+
+    def moved_in(self, process: WorkerProcess, device: DeviceRow) -> None:
+        self.process, self.device = process, device
+
+    def said(self, message: WorkerMessage) -> None:
+        raise AssertionError(f"nothing was asked, and {message} came")
+
+    def over(self, words: str) -> None:
+        self.ended.append(words)
+
+
+def test_a_spare_is_lent_out_and_another_takes_its_place(tmp_path: Path) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers())
+        await supervisor.start()
+        await until(ready(supervisor, 2))
+        guest, second = Guest(), Guest()
+        supervisor.lend(guest)
+        assert guest.process is not None and guest.device is not None and guest.device.name == "cpu"
+        assert supervisor.idle_device() is not None, "jobs keep their worker"
+        supervisor.lend(second)
+        assert second.process is None
+        await until(lambda: second.process and ready(supervisor, 2)())
+        assert supervisor.figures()["workers_lent"] == 2 and supervisor.figures()["workers"] == 4
+        os.kill(guest.process.pid, signal.SIGKILL)
+        await until(lambda: guest.ended)
+        assert "SIGKILL" in guest.ended[0] and not second.ended
+        assert second.process is not None
+        second.process.close_orders()
+        await until(lambda: second.ended)
+        assert supervisor.figures()["workers_lent"] == 0
+        assert supervisor.figures()["worker_deaths_total"] == 0, "what was lent does not count against jobs"
+        await supervisor.stop()
+
+    act(story())
+
+
+def test_a_tenant_may_give_up_waiting_and_devices_come_first(tmp_path: Path) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers())
+        await supervisor.start()
+        early, gone = Guest(), Guest()
+        supervisor.lend(early)
+        supervisor.lend(gone)
+        supervisor.give_up(gone)
+        supervisor.give_up(gone)
+        await until(lambda: supervisor.devices)
+        assert supervisor.idle_device() is not None and early.process is None
+        await until(lambda: early.process and ready(supervisor, 2)())
+        assert gone.process is None
+        await supervisor.stop()
+        assert early.process is not None and early.process.is_over and not early.ended
 
     act(story())
