@@ -20,15 +20,15 @@ from generators.fields.training import train_rays
 from generators.radiance.archive import CaptureError
 from generators.radiance.capture import Skipped, read_capture
 from generators.radiance.photographs import Photograph, held_out, load_photographs
-from generators.radiance.poses.capture_poses import with_poses
+from generators.radiance.poses.capture_poses import on_posed
 from generators.radiance.rasterizer.kernels import compiled_before
 
 PREVIEW_SECS, SCORE_SECS, CHECKPOINT_SECS = 1.0, 8.0, 15.0
 PREVIEW_SIDE_PX = 320
 CHECKPOINT_NAME = "field_from_photos.npz"
 NAMED_MAX = 20
-PLACED, LOADED = 0.4, 0.04
-"""Shares of the run on the progress bar that finding poses, where none are given, and reading take."""
+LOADED = 0.04
+"""Share of the run on the progress bar that reading takes."""
 CELLS = {
     "coarse": (128, (0.4, 0.6), (4096, 8192)),
     "medium": (256, (0.3, 0.32, 0.38), (4096, 8192, 16384)),
@@ -47,19 +47,9 @@ def run(request: Request, context: WatchedContext) -> Iterator[Event]:
         raise GeneratorError(f"expected FieldFromPhotosParams, got {type(params).__name__}")
     if not isinstance(photos, Capture | Clip):
         raise GeneratorError("no photographs were given; pass a zip or folder of photographs, or a film")
-    path, placed = None, 0.0
-    for event in with_poses(photos, context, seed=request.seed):
-        if isinstance(event, Path):
-            path = event
-        elif isinstance(event, Progress):
-            placed = PLACED
-            yield Progress(PLACED * event.fraction, event.stage)
-        else:
-            yield event
-    if path is None:
-        raise GeneratorError("no poses were found")
-    for event in _from_posed(params, request.seed, path, context):
-        yield Progress(placed + (1 - placed) * event.fraction, event.stage) if isinstance(event, Progress) else event
+    yield from on_posed(
+        photos, context, seed=request.seed, work=lambda path: _from_posed(params, request.seed, path, context)
+    )
 
 
 def settings_of(params: FieldFromPhotosParams, seed: int) -> FieldSettings:

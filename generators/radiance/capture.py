@@ -86,7 +86,8 @@ def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
             root = PurePosixPath(model).parent
         else:
             raise CaptureError(
-                f"{path.name} holds no camera poses; expected transforms.json or a COLMAP model (cameras.bin or .txt)"
+                f"{path.name} holds no camera poses; expected transforms.json or a COLMAP model (cameras.bin or .txt). "
+                "capture.poses finds them from the photographs alone"
             )
         frames, skipped = _existing(source, listed, root, check)
     if len(frames) < FRAMES_MIN:

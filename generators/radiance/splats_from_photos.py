@@ -31,7 +31,7 @@ from generators.radiance.capture import Skipped, read_capture
 from generators.radiance.colmap import Points
 from generators.radiance.parameters import Parameters, from_splats
 from generators.radiance.photographs import Photograph, held_out, load_photographs
-from generators.radiance.poses.capture_poses import with_poses
+from generators.radiance.poses.capture_poses import on_posed
 from generators.radiance.rasterizer.compositing import composite_backward
 from generators.radiance.rasterizer.kernels import compiled_before
 from generators.radiance.specs import SplatsFromPhotosParams
@@ -47,8 +47,6 @@ FURTHER_RATE = 0.4
 """Learning rates of a cloud that is trained further, as a share of those from seeds."""
 PREPARING = "preparing kernels (first time only)"
 """Said while the inner loops are compiled: about a minute, once on each machine."""
-PLACED = 0.4
-"""Share of the run on the progress bar that finding poses takes, where none are given."""
 LOADED, SEEDED = 0.04, 0.08
 """Share of the run that reading and seeding take on the progress bar."""
 
@@ -61,19 +59,9 @@ def run(request: Request, context: WatchedContext) -> Iterator[Event]:
     params = request.params
     if not isinstance(params, SplatsFromPhotosParams):
         raise GeneratorError(f"expected SplatsFromPhotosParams, got {type(params).__name__}")
-    path, placed = None, 0.0
-    for event in with_poses(_photos(request), context, seed=request.seed):
-        if isinstance(event, Path):
-            path = event
-        elif isinstance(event, Progress):
-            placed = PLACED
-            yield Progress(PLACED * event.fraction, event.stage)
-        else:
-            yield event
-    if path is None:
-        raise GeneratorError("no poses were found")
-    for event in _from_posed(request, params, path, context):
-        yield Progress(placed + (1 - placed) * event.fraction, event.stage) if isinstance(event, Progress) else event
+    yield from on_posed(
+        _photos(request), context, seed=request.seed, work=lambda path: _from_posed(request, params, path, context)
+    )
 
 
 def _from_posed(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from engines.assets import Capture, Clip
 from generators.events import Context, Event, GeneratorError, Note, Produced, Progress, Request
-from generators.radiance.archive import open_source
+from generators.radiance.archive import CaptureError, open_source
 from generators.radiance.capture import has_poses
 from generators.radiance.capture_specs import CapturePosesParams
 from generators.radiance.poses import films
@@ -18,6 +18,8 @@ from generators.radiance.poses.process import require_colmap
 
 FOLDER = "poses"
 POSED = "posed.zip"
+PLACED = 0.4
+"""Share of a run on the progress bar that finding poses takes, where none are given."""
 
 
 def run(request: Request, context: Context) -> Iterator[Event]:
@@ -65,3 +67,22 @@ def with_poses(photos: Capture | Clip, context: Context, *, seed: int) -> Iterat
         yield from found_poses(photos, CapturePosesParams(), context, seed=seed)
         yield Note("the poses were found for this run alone; capture.poses keeps them for others")
     yield made
+
+
+def on_posed(
+    photos: Capture | Clip, context: Context, *, seed: int, work: Callable[[Path], Iterator[Event]]
+) -> Iterator[Event]:
+    """The events of `work` on a capture with poses; where they have to be found first, theirs before, on one bar."""
+    path, placed = None, 0.0
+    for event in with_poses(photos, context, seed=seed):
+        if isinstance(event, Path):
+            path = event
+        elif isinstance(event, Progress):
+            placed = PLACED
+            yield Progress(PLACED * event.fraction, event.stage)
+        else:
+            yield event
+    if path is None:
+        raise CaptureError("no poses were found")
+    for event in work(path):
+        yield Progress(placed + (1 - placed) * event.fraction, event.stage) if isinstance(event, Progress) else event
