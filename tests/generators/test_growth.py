@@ -120,7 +120,7 @@ def test_what_cannot_be_seen_is_not_published_until_the_end(tmp_path: Path) -> N
 
 def test_seen_is_judged_by_the_size_of_the_splat() -> None:
     rows = files.rows_of(cloud(1, 5))
-    for column, by, seen in ((0, 0.2, True), (3, 0.05, True), (10, 0.05, True), (11, 0.05, True), (14, 0.05, True),
+    for column, by, seen in ((0, 0.2, True), (3, 0.15, True), (10, 0.1, True), (11, 0.1, True), (14, 0.2, True),
                              (7, 0.1, True), (0, 1e-3, False), (10, 1e-3, False), (14, 0.02, False)):  # fmt: skip
         other = rows.copy()
         other[0, column] += np.float32(by)
