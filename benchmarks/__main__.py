@@ -8,7 +8,20 @@ from collections.abc import Iterator
 
 from benchmarks.figures import Figure, show
 
-BENCHES = ("bridge", "materials", "engines", "splat_formats", "radiance", "fields", "growth", "poses", "live", "blender")
+BENCHES = (
+    "bridge",
+    "materials",
+    "engines",
+    "splat_formats",
+    "radiance",
+    "splat_editing",
+    "fields",
+    "meshes",
+    "growth",
+    "poses",
+    "live",
+    "blender",
+)
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def points_of(cloud: Splats, rng: np.random.Generator, check: Check) -> Points:
     count = min(POINTS, len(weights))
     rows = rng.choice(len(weights), count, replace=False, p=weights / weights.sum())
     part = taken(cloud, np.sort(rows))
-    tree = Neighbours(part.positions)
+    tree = Neighbours(part.positions, check)
     distances, near = tree.nearest(min(12, max(count - 1, 1)), check)
     bulk = extent(part)
     colours = np.clip(colour_from_dc(part.sh[:, 0]), 0, 1)

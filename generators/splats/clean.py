@@ -121,7 +121,7 @@ def judge(cloud: Splats, params: CleanParams, check: Check) -> dict[str, Mask]:
     # Haze would hide what hangs alone, so neighbours are sought among what is left.
     part, sizes = taken(cloud, rows), sizes[rows]
     check()
-    distances, near = Neighbours(part.positions).nearest(min(params.neighbours, len(rows) - 1), check)
+    distances, near = Neighbours(part.positions, check).nearest(min(params.neighbours, len(rows) - 1), check)
     check()
     spacing = distances.mean(axis=1)
 

@@ -86,7 +86,7 @@ def _failure(fit: Fit, port: str, params: MergeParams) -> str:
 def doubled(before: Splats, added: Splats, tolerance: float, check: Check) -> np.ndarray:
     """Which of the added splats lie within `tolerance` spacings of one that was there, in a like colour; bool [N]."""
     check()
-    tree = Neighbours(before.positions)
+    tree = Neighbours(before.positions, check)
     distances, rows = tree.nearest_to(added.positions, 1, check)
     spacing = np.zeros(len(before.positions), np.float32)
     if len(before.positions) > 1:

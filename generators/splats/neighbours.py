@@ -32,7 +32,7 @@ def unchecked() -> None:
 class Neighbours:
     """Points float32 [N, 3], N ≥ 1, ready to be asked for their nearest."""
 
-    def __init__(self, points: FloatArray) -> None:
+    def __init__(self, points: FloatArray, check: Check = unchecked) -> None:
         count = len(points)
         if count == 0:
             raise ValueError("a tree needs at least one point")
@@ -43,7 +43,15 @@ class Neighbours:
         self.boxes = np.empty((2 * leaves - 1, 6), np.float32)
         self.starts = np.empty(leaves + 1, np.int32)
         self.homes = np.empty(count, np.int32)
-        _build(np.ascontiguousarray(points, np.float32), self.order, self.boxes, self.starts, self.homes)
+        axes = np.ascontiguousarray(points.T, np.float32)
+        ends = np.zeros((2 * leaves - 1, 2), np.int32)
+        ends[0, 1] = count
+        self.starts[leaves] = count
+        first = 0
+        while first < 2 * leaves - 1:  # level by level; each takes a few hundredths of a second for a million points
+            check()
+            _build(axes, self.order, self.boxes, self.starts, self.homes, ends, first, 2 * first + 1)
+            first = 2 * first + 1
         self.points = np.ascontiguousarray(points[self.order], np.float32)
         self._tree = (self.points, self.boxes, self.order, self.starts, self.homes)
 
@@ -102,13 +110,19 @@ def _select(values: FloatArray, order: Ints, low: Any, high: Any, middle: Any) -
 
 
 @kernel
-def _build(points: FloatArray, order: Ints, boxes: FloatArray, starts: Ints, homes: Ints) -> None:
-    """Halve the points along the longest side of their box until the leaves are reached."""
+def _build(
+    axes: FloatArray,
+    order: Ints,
+    boxes: FloatArray,
+    starts: Ints,
+    homes: Ints,
+    ends: Ints,
+    from_node: int,
+    to_node: int,
+) -> None:
+    """Halve the points of each of some nodes along the longest side of their box, or end there with a leaf."""
     leaves = len(starts) - 1
-    axes = np.ascontiguousarray(points.T)
-    ends = np.empty((2 * leaves - 1, 2), np.int32)
-    ends[0, 0], ends[0, 1] = 0, len(points)
-    for node in range(2 * leaves - 1):
+    for node in range(from_node, to_node):
         first, last = ends[node]
         box = boxes[node]
         for axis in range(3):
@@ -131,7 +145,6 @@ def _build(points: FloatArray, order: Ints, boxes: FloatArray, starts: Ints, hom
             _select(axes[widest], order, first, last, middle)
         ends[2 * node + 1, 0], ends[2 * node + 1, 1] = first, middle
         ends[2 * node + 2, 0], ends[2 * node + 2, 1] = middle, last
-    starts[leaves] = len(points)
 
 
 @inlined

@@ -13,15 +13,16 @@ from generators.radiance.cameras import Camera, looking_at
 from generators.radiance.parameters import from_splats
 from generators.radiance.rasterizer import Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
+from generators.radiance.rasterizer.kernels import parallel_kernel, prange
 from generators.splats.clouds import Extent, covariances, shortest_axes
 from generators.splats.ellipsoids import decomposed
 from generators.splats.neighbours import Check, Ints, Neighbours
-from generators.splats.visibility import seen_shares
+from generators.splats.visibility import shares_seen
 
 NEIGHBOURS = 12
 FLAT = 0.35
 """A splat whose smallest scale is below this share of its middle one has a normal of its own."""
-ALIKE = 0.35
+ALIKE = np.float32(0.35)
 """Cosine from which on a neighbour's normal counts, and the more the closer it is."""
 EVENINGS = 3
 SHEET, SOLID = 0.1, 0.5
@@ -47,8 +48,7 @@ def surface_of(cloud: Splats, cameras: list[Camera], check: Check) -> Surface:
     near = _neighbours(cloud, check)
     normals = raw_normals(cloud, near, check)
     towards, both = np.zeros(len(normals)), np.zeros(len(normals))
-    for camera in cameras:
-        seen = seen_shares(cloud, [camera], check)
+    for camera, seen in zip(cameras, shares_seen(cloud, cameras, check), strict=True):
         way = camera.position - cloud.positions
         way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-12)
         facing = seen * (normals * way).sum(1)
@@ -59,7 +59,7 @@ def surface_of(cloud: Splats, cameras: list[Camera], check: Check) -> Surface:
     share = np.abs(towards) / np.maximum(both, 1e-9)
     sided = np.asarray(np.clip((share - SHEET) / (SOLID - SHEET), 0, 1), np.float32)
     for _ in range(EVENINGS):
-        normals = _evened_normals(normals, cloud.opacities, near, check)
+        normals = evened_normals(normals, cloud.opacities, near, check)
     return Surface(normals, evened(sided, near), near)
 
 
@@ -91,21 +91,35 @@ def _neighbours(cloud: Splats, check: Check) -> Ints:
     count = len(cloud.positions)
     if count == 1:
         return np.zeros((1, 1), np.int32)
-    return Neighbours(cloud.positions).nearest(min(NEIGHBOURS, count - 1), check)[1]
+    return Neighbours(cloud.positions, check).nearest(min(NEIGHBOURS, count - 1), check)[1]
 
 
-def _evened_normals(normals: FloatArray, opacities: FloatArray, near: Ints, check: Check) -> FloatArray:
+def evened_normals(normals: FloatArray, opacities: FloatArray, near: Ints, check: Check) -> FloatArray:
     """Normals averaged with those neighbours' that point about the same way: noise goes, edges stay."""
     out = np.empty_like(normals)
     for first in range(0, len(normals), CHUNK):
         check()
-        rows = slice(first, min(first + CHUNK, len(normals)))
-        others = normals[near[rows]]
-        alike = np.maximum((others * normals[rows, None]).sum(-1) - np.float32(ALIKE), 0) * opacities[near[rows]]
-        summed = normals[rows] * np.float32(1 - ALIKE) * opacities[rows, None] + (others * alike[..., None]).sum(1)
-        length = np.linalg.norm(summed, axis=1, keepdims=True)
-        out[rows] = np.where(length > 1e-9, summed / np.maximum(length, 1e-9), normals[rows])
+        _even_out(normals, opacities, near, first, min(first + CHUNK, len(normals)), out)
     return out
+
+
+@parallel_kernel
+def _even_out(normals: FloatArray, opacities: FloatArray, near: Ints, first: int, last: int, out: FloatArray) -> None:
+    for i in prange(first, last):
+        own = (np.float32(1) - ALIKE) * opacities[i]
+        x, y, z = own * normals[i, 0], own * normals[i, 1], own * normals[i, 2]
+        for k in range(near.shape[1]):
+            j = near[i, k]
+            cosine = normals[i, 0] * normals[j, 0] + normals[i, 1] * normals[j, 1] + normals[i, 2] * normals[j, 2]
+            weight = max(cosine - ALIKE, np.float32(0)) * opacities[j]
+            x += weight * normals[j, 0]
+            y += weight * normals[j, 1]
+            z += weight * normals[j, 2]
+        length = np.sqrt(x * x + y * y + z * z)
+        if length > np.float32(1e-9):
+            out[i, 0], out[i, 1], out[i, 2] = x / length, y / length, z / length
+        else:
+            out[i, :] = normals[i, :]
 
 
 def lit_shares(

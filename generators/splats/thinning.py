@@ -16,6 +16,8 @@ from generators.splats.pairs import fill_costs, match, merge_rows
 NEIGHBOURS = 8
 MOST_A_ROUND = 0.3
 """Share of the splats that one round may merge away: the dearest pairs wait until they have cheaper partners."""
+LAST_ROUND = 0.36
+"""What is left to do is done in one round when it is less than this share."""
 BATCH = 1 << 14
 
 
@@ -62,18 +64,20 @@ class Thinning:
     def _round(self, budget: int, check: Check) -> None:
         check()
         count = len(self)
-        _, near = Neighbours(self.positions).nearest(min(NEIGHBOURS, count - 1), check)
+        _, near = Neighbours(self.positions, check).nearest(min(NEIGHBOURS, count - 1), check)
         costs = np.empty(near.shape, np.float32)
         colours = colour_from_dc(self.sh[:, 0])
         for first in range(0, count, BATCH):
             check()
             last = min(first + BATCH, count)
             fill_costs(*(self.positions, self.covariances, self.opacities, colours, near, first, last, costs))
-        wanted = min(count - budget, max(1, int(MOST_A_ROUND * count)))
+        wanted = count - budget
+        if wanted > LAST_ROUND * count:
+            wanted = max(1, int(MOST_A_ROUND * count))
         flat = costs.ravel()
         finite = int(np.isfinite(flat).sum())
         # Only the cheapest places can be among so few pairs; sorting all of them would cost as much as the rest.
-        most = min(finite, 4 * wanted + 16)
+        most = min(finite, 6 * wanted + 16)
         if most < len(flat):
             places = np.argpartition(flat, most - 1)[:most]
             places = places[np.lexsort((places, flat[places]))]

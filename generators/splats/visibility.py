@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from engines.assets import FloatArray, Splats
@@ -45,23 +47,22 @@ def around(cloud: Splats) -> list[Camera]:
     return outer + viewpoints(bulk, VIEWS, INNER, side_px=side, fov_y_deg=80)
 
 
-def seen_shares(cloud: Splats, cameras: list[Camera], check: Check) -> FloatArray:
-    """For each splat the largest share of it that any camera sees, 0..1, float32 [N].
+def shares_seen(cloud: Splats, cameras: list[Camera], check: Check) -> Iterator[FloatArray]:
+    """For each camera the share of every splat that it sees, 0..1, float32 [N].
 
     The gradient of a picture's sum by a feature of the splats is how much each of them adds to the picture.
     """
     backend, parameters = NumbaBackend(), from_splats(cloud)
     ones = np.ones((len(cloud.positions), 1), np.float32)
-    best = np.zeros(len(cloud.positions), np.float32)
     for camera in cameras:
         check()
         projection = backend.project(parameters, camera, Rules(near=1e-4), sound=True)
+        check()
         raster = backend.rasterize(projection, ones, np.zeros(1, np.float32), camera.width, camera.height)
         check()
         added = backend.rasterize_backward(raster, np.ones_like(raster.image)).features[:, 0]
         conic = projection.conic
         determinant = np.maximum(conic[:, 0] * conic[:, 2] - conic[:, 1] * conic[:, 1], np.float32(1e-20))
         alone = np.float32(2 * np.pi) * projection.opacity / np.sqrt(determinant)
-        share = added / np.maximum(alone, np.float32(1e-12))
-        np.maximum(best, np.where(projection.extent[:, 0] > 0, share, 0), out=best)
-    return np.minimum(best, np.float32(1))
+        share = np.where(projection.extent[:, 0] > 0, added / np.maximum(alone, np.float32(1e-12)), 0)
+        yield np.asarray(np.minimum(share, 1), np.float32)

@@ -69,10 +69,10 @@ def test_a_cloud_turned_far_away_and_grown_is_found_by_searching() -> None:
 
 def test_clouds_that_have_nothing_in_common_are_refused() -> None:
     other = replace(
-        random_cloud(4000, harmonics=1, size_m=0.02), positions=random_cloud(4000).positions * np.float32(2)
+        random_cloud(1500, harmonics=1, size_m=0.02), positions=random_cloud(1500).positions * np.float32(2)
     )
     with pytest.raises(GeneratorError, match=r"at best .*% of it lies on them .* by hand with splats"):
-        edited("merge", MergeParams(align="search"), cloud=landscape(5000, 1), cloud2=other)
+        edited("merge", MergeParams(align="search"), cloud=landscape(2000, 1), cloud2=other)
 
 
 def test_plain_even_things_that_could_slide_are_refused() -> None:

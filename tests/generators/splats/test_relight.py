@@ -11,7 +11,7 @@ from generators.splats.clouds import extent, joined
 from generators.splats.neighbours import Neighbours
 from generators.splats.params import RelightParams
 from generators.splats.relight import lamp_direction
-from generators.splats.surfaces import lit_shares, raw_normals, surface_of
+from generators.splats.surfaces import ALIKE, evened_normals, lit_shares, raw_normals, surface_of
 from generators.splats.visibility import around
 from tests.generators.splats.clouds_at_hand import edited, sheet
 
@@ -106,3 +106,16 @@ def test_a_tiny_cloud_can_be_lit_too() -> None:
         few = Splats(*(getattr(part, name)[:count] for name in ("positions", "rotations", "scales", "opacities", "sh")))
         done = edited("relight", RelightParams(), previews=True, cloud=few)
         assert np.isfinite(done.cloud.sh).all() and len(done.previews) == 1
+
+
+def test_normals_are_evened_out_as_the_slow_way_does() -> None:
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(50, 3)).astype(np.float32)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    opacities, near = rng.random(50).astype(np.float32), rng.integers(0, 50, (50, 6)).astype(np.int32)
+    got = evened_normals(normals, opacities, near, lambda: None)
+    for i in range(50):
+        total = (1 - ALIKE) * opacities[i] * normals[i].astype(np.float64)
+        for j in near[i]:
+            total += max(float(normals[i] @ normals[j]) - ALIKE, 0) * opacities[j] * normals[j]
+        np.testing.assert_allclose(got[i], total / np.linalg.norm(total), atol=1e-4)
