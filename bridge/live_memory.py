@@ -31,7 +31,7 @@ class LiveMemory:
         self.answers = [behind + place * self.answer_bytes for place in range(ANSWER_PLACES)]
         self.size_bytes = behind + ANSWER_PLACES * self.answer_bytes
         self._file: Path | None = None
-        if hasattr(os, "memfd_create"):
+        if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
             self._descriptor = os.memfd_create("scenecast-live", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             self.path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
         else:

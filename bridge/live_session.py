@@ -30,6 +30,7 @@ from generators.pipe import (
     LiveOrder,
     Loaded,
     NewerOrder,
+    Noted,
     Pictured,
     TakenOrder,
     WorkerMessage,
@@ -196,6 +197,8 @@ class LiveSession:
                 self._stop_clocks()
                 self._say_state("ready")
                 self._pump()
+            case Noted() if self.stage == "loading":
+                self._say_state("loading", message.text)
             case Pictured():
                 self._show(message)
             case Framed():

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from engines.kinds import Kind
+from generators.located import Located
 
 SEED_MAX = 2**32 - 1
 """Seeds are unsigned 32-bit: every host's integer field can show and send them."""
@@ -58,6 +59,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     modules: tuple[str, ...] = ()
     """Import names of optional packages."""
     weights: tuple[Weights, ...] = ()
+    located: tuple[Located, ...] = ()
+    """Files and folders that settings name."""
 
 
 Channel = Literal["colour", "depth", "normal", "camera"]
@@ -78,7 +81,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     """Channels that make its answer better."""
     refines: bool = False
     """It answers roughly while frames keep coming, and in full when they rest."""
-    load_secs: float = 180.0
+    load_secs: float = 300.0
     """A session that is not ready after this is ended; kernels may have to be compiled first."""
     frame_secs: float = 30.0
     """A frame that takes longer than this ends the session."""

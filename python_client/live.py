@@ -318,7 +318,8 @@ class LiveSession:
         waited = self._clock() - self._sent_at
         if waited < 1 / self.per_sec:
             return False
-        return len(self._under_way) < WINDOW or waited > (IMPATIENT_SECS if local else PATIENT_SECS)
+        quick = local and self.state == "ready"  # while it loads or stalls, newer frames only cost time
+        return len(self._under_way) < WINDOW or waited > (IMPATIENT_SECS if quick else PATIENT_SECS)
 
     def _begin(self, frame: _Frame) -> bytes:
         message: dict[str, Any] = {"type": "live.frame", "live": self.id, "frame": frame.number,

@@ -39,6 +39,7 @@ class LiveScript(Params):
 def start(request: Request, context: LiveContext) -> Answer:
     script: LiveScript = request.params  # type: ignore[assignment]
     picture = request.inputs.get("picture")
+    context.tell("the fake is loading")
     time.sleep(script.load_secs)
     if script.raises == "start":
         raise GeneratorError("the fake was told not to start")

@@ -117,6 +117,9 @@ class LiveContext(Protocol):
     def newer(self) -> bool:
         """Whether a newer frame waits; a generator that can, gives up the one it works on."""
 
+    def tell(self, text: str) -> None:
+        """Say what the artist waits for while it loads, as a sentence."""
+
 
 class Answer(Protocol):
     """Answers one frame; gives no picture when it gave up for a newer one."""

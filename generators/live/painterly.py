@@ -13,7 +13,8 @@ from engines.assets import FloatArray
 from generators.events import GeneratorError, Request
 from generators.live import painting
 from generators.live.frames import Answer, Frame, LiveContext, Picture
-from generators.live.specs import PainterlyParams
+from generators.live.specs import COMPILING, PainterlyParams
+from generators.radiance.rasterizer.kernels import compiled_before
 
 STAMPS, STAMP_V, STAMP_U = 8, 20, 64
 """Brush marks, and their pixels across and along."""
@@ -50,6 +51,8 @@ def layers(stroke_px: float, detail: float, levels: int) -> list[Layer]:
 
 def start(request: Request, context: LiveContext) -> Answer:
     """Paint one blank picture, so that everything is compiled before the first frame comes."""
+    if not compiled_before(painting.varnish):
+        context.tell(COMPILING)
     painter = Painter(request.seed)
     blank = np.full((context.height_px, context.width_px, 3), 128, np.uint8)
     painter.paint(blank, PainterlyParams())

@@ -13,7 +13,8 @@ from engines.assets import Array, FloatArray
 from generators.events import GeneratorError, Request
 from generators.live import lighting, surfacing
 from generators.live.frames import Answer, Camera, Frame, LiveContext, Picture
-from generators.live.specs import RetextureParams
+from generators.live.specs import COMPILING, RetextureParams
+from generators.radiance.rasterizer.kernels import compiled_before
 
 CURVE = 4096
 
@@ -28,6 +29,8 @@ class Texture:
 
 def start(request: Request, context: LiveContext) -> Answer:
     """Make the first material and one blank picture, so that everything is compiled before the first frame."""
+    if not compiled_before(lighting.shade):
+        context.tell(COMPILING)
     dresser = Dresser(request.seed, context.device)
     params = request.params
     if not isinstance(params, RetextureParams):

@@ -15,7 +15,7 @@ import numpy as np
 from engines.errors import EnginesError
 from generators.events import GeneratorError, Request
 from generators.live.frames import Answer, Picture, Start, frame_from
-from generators.pipe import Ended, Framed, FrameOrder, LiveOrder, Loaded, Pictured
+from generators.pipe import Ended, Framed, FrameOrder, LiveOrder, Loaded, Noted, Pictured
 from generators.runner import ended_by, imported, read_input
 from generators.spec import Params
 
@@ -34,6 +34,7 @@ class SessionContext:
         self.width_px, self.height_px = order.width_px, order.height_px
         self.frame = 0
         """The frame that is being answered."""
+        self._run = order.run
         self._spool = Path(order.spool)
         self._link = link
 
@@ -42,6 +43,10 @@ class SessionContext:
         """A folder that is removed when the session ends."""
         self._spool.mkdir(parents=True, exist_ok=True)
         return self._spool
+
+    def tell(self, text: str) -> None:
+        """Say what the artist waits for."""
+        self._link.send(Noted(run=self._run, text=text[:_MOST_CHARS]))
 
     def newer(self) -> bool:
         """Whether a newer frame waits."""

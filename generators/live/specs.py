@@ -9,6 +9,9 @@ from msgspec import Meta
 from engines.kinds import Kind
 from generators.spec import GeneratorSpec, Live, Needs, Params, Port
 
+COMPILING = "compiling its inner loops, once on this machine: about half a minute"
+"""Told while a generator loads for the first time."""
+
 
 def _share(title: str, description: str, step: float = 0.05) -> Meta:
     return Meta(

@@ -112,6 +112,8 @@ def test_a_frame_goes_in_and_a_picture_comes_out(tmp_path: Path) -> None:
             assert rows["live.mirror"]["jobs"] is False and rows["live.both"]["jobs"] is True
             assert rows["fake.script"]["live"] is None
             live = await Live.open(me)
+            told = [message["text"] for message in me.heard if message["type"] == "live.state"]
+            assert told == ["waiting for a worker", "loading mirror", "the fake is loading", ""]
             frame = await live.send()
             image = await live.image(frame)
             assert image["payload"] == PIXELS.tobytes()

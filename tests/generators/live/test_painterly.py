@@ -146,6 +146,9 @@ def test_a_session_answers_frames() -> None:
         def newer(self) -> bool:
             return False
 
+        def tell(self, text: str) -> None:
+            assert "compiling" in text
+
     answer = start(Request(PainterlyParams(), 1), Context())  # type: ignore[arg-type]
     frame = Frame(1, 84, 60, PainterlyParams(), None, picture(), None, None)
     (painted,) = answer(frame)

@@ -195,6 +195,9 @@ def test_a_session_answers_frames_and_says_what_is_missing() -> None:
         def newer(self) -> bool:
             return False
 
+        def tell(self, text: str) -> None:
+            assert "compiling" in text
+
     answer = start(Request(PARAMS, 1), Context())  # type: ignore[arg-type]
     view = camera()
     depth, _ = room(view)

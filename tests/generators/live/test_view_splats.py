@@ -26,6 +26,9 @@ class Context:
     def newer(self) -> bool:
         return self.waits
 
+    def tell(self, text: str) -> None:
+        raise AssertionError(text)
+
 
 def cloud() -> Splats:
     return Splats(
