@@ -24,7 +24,7 @@ order and signs of the 3DGS paper's code. Directions below are named as the pers
 Formats that describe themselves (GLB, USD) keep their own convention in every host, because every importer converts;
 axes, unit and winding are applied to those that say nothing (PLY, scene plans). SPZ is right-up-back by its definition;
 compressed PLY, SOG, .splat and KSPLAT are right-down-forward in every host, because their readers take them so;
-STL and 3MF are in millimetres with Z up, as slicers take them.
+OBJ is +Y up in metres, as importers take it; STL and 3MF are in millimetres with Z up, as slicers do.
 """
 
 

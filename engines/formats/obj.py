@@ -1,8 +1,9 @@
-"""Wavefront OBJ with its MTL and textures: text that everything reads, in the host's axes and unit.
+"""Wavefront OBJ with its MTL and textures: text that everything reads, +Y up and in metres for every host.
 
+The format says nothing of axes, but its importers take +Y to be up and turn it into their own (Blender, Unity).
 Written with positions, uvs (origin at the bottom left, as the format has it), normals, and vertex colours as the
 widespread extension `v x y z r g b` in sRGB; the material with the PBR extension of MTL (`map_Pr`, `map_Pm`, `norm`,
-`map_Ke`). A comment says the frame; a file without it is taken as neutral. Read as one file: its geometry, no MTL.
+`map_Ke`). Our comment about the frame is honoured where a file has one. Read as one file: its geometry, no MTL.
 
 What is written comes back to float32 rounding, colours to 8 bits.
 """
@@ -23,7 +24,7 @@ from engines.geometry import check_mesh
 from engines.kinds import ColourSpace, Kind, MapName
 from engines.obj_reader import read_mesh
 from engines.ply_frame import frame_comment
-from engines.transforms import Frame, frame_of, move_mesh
+from engines.transforms import NEUTRAL
 from engines.web import WEB
 
 MEDIA_TYPE = "model/obj"
@@ -46,21 +47,18 @@ def encode(
 ) -> list[ExportedFile]:
     """Write `stem.obj`, and with a material `stem.mtl` and a PNG for each map. Raises `UnsuitableAsset`."""
     check_mesh(asset)
-    own = frame_of(host)
-    frame = Frame(own.axes, own.unit_m)  # winding and uv origin are the format's own
-    mesh = move_mesh(asset, frame)
     path = folder / f"{stem}.obj"
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(f"# {frame_comment(frame)}\n")
+        file.write(f"# {frame_comment(NEUTRAL)}\n")
         if provenance:
             file.write(f"# scenecast provenance {json.dumps(json.loads(provenance), sort_keys=True)}\n")
-        if mesh.material is not None:
+        if asset.material is not None:
             file.write(f"mtllib {stem}.mtl\nusemtl material\n")
-        lines = _lines(mesh)
+        lines = _lines(asset)
         for start in range(0, len(lines), _BLOCK):
             file.write("\n".join(lines[start : start + _BLOCK]) + "\n")
     files = [ExportedFile(path.name, "mesh", MEDIA_TYPE, None, path.stat().st_size)]
-    return files + (_material(mesh.material, folder, stem, provenance, effort) if mesh.material is not None else [])
+    return files + (_material(asset.material, folder, stem, provenance, effort) if asset.material is not None else [])
 
 
 def _lines(mesh: Mesh) -> list[str]:
