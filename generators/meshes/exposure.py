@@ -67,7 +67,7 @@ def _seen(points: FloatArray, view: DepthView, picture: Picture) -> FloatArray:
     good[good] = (depth > 0) & (np.abs(depth - local[good, 2]) < 0.02 * depth)
     high, wide = picture.pixels.shape[:2]
     y, x = (v[good] / camera.height * high).astype(int), (u[good] / camera.width * wide).astype(int)
-    colour = picture.pixels[y, x].astype(np.float64)
+    colour = picture.pixels[y, x].astype(np.float64) / (255 if picture.pixels.dtype == np.uint8 else 1)
     fit = (colour > DARK).all(1) & (colour < BRIGHT).all(1) & (picture.trust[y, x] > 0)
     colour[~fit] = np.nan
     out[good] = colour

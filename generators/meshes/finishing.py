@@ -50,7 +50,6 @@ def finished(
     context: Context,
     first: float,
     done: list[Mesh],
-    gains: FloatArray | None = None,
 ) -> Iterator[Event]:
     """Say how it goes from `first` of the run on, and put the mesh into `done`."""
     scale = float(np.ptp(surface.positions, axis=0).max())
@@ -70,7 +69,7 @@ def finished(
     reach = 0.02 * scale
     ground = ground_of(texels, mesh, surface, reach, context.check)
     yield at(0.55, f"colouring from {len(pictures)} views")
-    colour, seen = colour_map(texels, mesh, ground, pictures, reach, gains, context.check)
+    colour, seen = colour_map(texels, mesh, ground, pictures, reach, context.check)
     maps = {MapName.BASE_COLOR: colour}
     if finish.normal_map:
         maps[MapName.NORMAL] = normal_map(texels, mesh, ground)
@@ -108,7 +107,6 @@ def colour_map(
     ground: Ground,
     pictures: Sequence[Picture],
     tolerance_m: float,
-    gains: FloatArray | None,
     check: Check,
 ) -> tuple[Image, float]:
     """The texture from the pictures, sRGB uint8 [S, S, 3]; places no picture shows take colour from around them."""
@@ -119,10 +117,10 @@ def colour_map(
         check()
         depth = depth_of(mesh.positions, faces, picture.camera)
         depths.append(depth)
-        trusted.append(Picture(picture.camera, picture.pixels, picture.trust * calm(depth)))
-    blend = blended(ground.points, ground.smooth, trusted, depths, tolerance_m=tolerance_m, gains=gains, check=check)
+        trusted.append(replace(picture, trust=picture.trust * calm(depth)))
+    blend = blended(ground.points, ground.smooth, trusted, depths, tolerance_m=tolerance_m, check=check)
     normals = mesh.normals if mesh.normals is not None else smooth_normals(mesh.positions, mesh.faces)
-    corners = blended(mesh.positions, normals, trusted, depths, tolerance_m=tolerance_m, gains=gains, check=check)
+    corners = blended(mesh.positions, normals, trusted, depths, tolerance_m=tolerance_m, check=check)
     around = texels.over(spread(mesh, corners.colours, corners.seen, check), faces)
     values = np.where(blend.seen[:, None], blend.colours, around)
     filled = texels.picture(np.asarray(values, np.float32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from generators.meshes.exposure import even_gains
 from generators.meshes.from_splats import looked, meshed, sized
 from generators.meshes.specs import FromPhotosParams
 from generators.meshes.view_colours import Picture
+from generators.meshes.viewpoints import chosen
 from generators.radiance.capture import read_capture
 from generators.radiance.parameters import Parameters, from_splats
 from generators.radiance.photographs import Photograph, load_photographs
@@ -25,6 +27,8 @@ PREVIEW_SECS = 1.0
 TRAINED = 0.55
 """Share of the run that training takes on the progress bar."""
 NAMED_MAX = 12
+MORE_VIEWS = 24
+"""Viewpoints of its own, besides the photographs', from which the shape is looked at."""
 
 
 def run(request: Request, context: Context) -> Iterator[Event]:
@@ -57,12 +61,12 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     if gains is not None:
         spread = np.log2(gains.max(0) / gains.min(0)).max()
         yield Note(f"exposures differ by up to {spread:.2f} stops and were evened out before blending")
-        pictures = [
-            Picture(p.camera, np.asarray(p.pixels * g, np.float32), p.trust)
-            for p, g in zip(pictures, gains, strict=True)
-        ]
+        pictures = [replace(p, gains=g) for p, g in zip(pictures, gains, strict=True)]
+    # Behind what hides it from the photographs the cloud may still know the wall.
+    more = [sized(camera, params.view_px) for camera in chosen(cloud, render, MORE_VIEWS, context.check)]
+    extra = looked(render, more, context.check)
     made: list[Mesh] = []
-    for event in meshed(views, pictures, params, context, "mesh from photographs", made):
+    for event in meshed(views, pictures, params, context, "mesh from photographs", made, extra):
         yield Progress(TRAINED + (1 - TRAINED) * event.fraction, event.stage) if isinstance(event, Progress) else event
     yield Note("the capture's own units were taken for metres unless it says otherwise")
     yield Produced(made[0])
@@ -93,7 +97,7 @@ def _trained(
 
 def picture_of(photograph: Photograph) -> Picture:
     """A photograph as a source of colour: transparent and masked places are not used."""
-    pixels = np.ascontiguousarray(photograph.pixels.transpose(1, 2, 0), np.float32) / np.float32(255)
+    pixels = np.ascontiguousarray(photograph.pixels.transpose(1, 2, 0))
     trust = np.ones(pixels.shape[:2], np.float32)
     if photograph.alpha is not None:
         trust *= photograph.alpha > 250

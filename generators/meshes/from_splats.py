@@ -90,20 +90,24 @@ def meshed(
     context: Context,
     name: str,
     made: list[Mesh],
+    extra: Sequence[DepthView] = (),
 ) -> Iterator[Event]:
-    """From distance pictures to the finished mesh, which is put into `made`; from a tenth of the run on."""
+    """From distance pictures to the finished mesh, which is put into `made`; from a fifth of the run on.
+
+    `views` say how far the mesh reaches; `extra` only add to its shape.
+    """
     if not any((view.depth > 0).any() for view in views):
         raise GeneratorError("no viewpoint sees a clear surface; the cloud may be fog, or the cameras may not fit it")
     low, high = extent_of(views, params.keep)
     yield Progress(0.2, "fusing distances")
     surface, dropped, cell_m = surface_of_views(
-        views, Box(low, high), params.detail, rounds=params.smoothing, check=context.check
+        [*views, *extra], Box(low, high), params.detail, rounds=params.smoothing, check=context.check
     )
     if not len(surface.faces):
         raise GeneratorError("the viewpoints agree on no surface; train the cloud further or lower the detail")
     yield Note(
-        f"{len(views)} viewpoints, cells of {cell_m:.3g} m, {len(surface.faces):,} triangles before reduction; "
-        f"{dropped} loose pieces were left out"
+        f"{len(views) + len(extra)} viewpoints, cells of {cell_m:.3g} m, {len(surface.faces):,} triangles before "
+        f"reduction; {dropped} loose pieces were left out"
     )
     if context.wants_previews:
         yield shown(surface)

@@ -8,7 +8,7 @@ to nothing, so details stay sharp and no seam shows where one picture gives way 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,19 @@ OUTLIER = 0.12
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """`pixels` float32 [H, W, 3] display-referred 0..1; `trust` float32 [H, W] 0..1, 0 where it must not be used."""
+    """`pixels` [H, W, 3] display-referred, uint8 or float32 0..1; `trust` float32 [H, W] 0..1, 0 where it must not be
+    used; `gains` [3] bring its exposure to that of the others.
+    """
 
     camera: Camera
-    pixels: FloatArray
+    pixels: NDArray[np.uint8] | FloatArray
     trust: FloatArray
+    gains: FloatArray = field(default_factory=lambda: np.ones(3, np.float32))
+
+    def levelled(self) -> FloatArray:
+        """The pixels as float32 at the common exposure."""
+        scale = np.float32(1 / 255 if self.pixels.dtype == np.uint8 else 1)
+        return np.asarray(self.pixels * (self.gains * scale), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,34 +214,25 @@ def blended(
     depths: Sequence[FloatArray],
     *,
     tolerance_m: float,
-    gains: FloatArray | None = None,
     check: Check = lambda: None,
 ) -> Blend:
-    """The colour of each place [P, 3]; `depths` are the surface's own distances as each picture's camera sees it.
-
-    `gains` float32 [pictures, 3] even out exposure before anything is compared.
-    """
+    """The colour of each place [P, 3]; `depths` are the surface's own distances as each picture's camera sees it."""
     count = len(points)
     best, total, sums = np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros((count, 3), np.float32)
     tolerance = np.float32(tolerance_m)
-
-    def levelled(number: int) -> FloatArray:
-        pixels = pictures[number].pixels
-        return pixels if gains is None else np.asarray(pixels * gains[number], np.float32)
-
-    for number, (picture, depth) in enumerate(zip(pictures, depths, strict=True)):
+    for picture, depth in zip(pictures, depths, strict=True):
         check()
         pose, lens = _numbers(picture.camera)
-        pixels = levelled(number)
+        pixels = picture.levelled()
         _measure(points, normals, pose, lens, depth, picture.trust, pixels, tolerance, best, total, sums)
     seen = total > 0
     common = sums / np.where(seen, total, 1)[:, None]
     total, sums = np.zeros_like(total), np.zeros_like(sums)
     doubt = np.float32(1 / (2 * OUTLIER**2))
-    for number, (picture, depth) in enumerate(zip(pictures, depths, strict=True)):
+    for picture, depth in zip(pictures, depths, strict=True):
         check()
         pose, lens = _numbers(picture.camera)
-        pixels = levelled(number)
+        pixels = picture.levelled()
         _mix(points, normals, pose, lens, depth, picture.trust, pixels, tolerance, best, common, doubt, total, sums)
     colours = np.where((total > 0)[:, None], sums / np.where(total > 0, total, 1)[:, None], common)
     return Blend(np.asarray(colours, np.float32), seen)

@@ -43,5 +43,5 @@ def _looked_at(ball: Surface) -> None:
     depth = depth_of(ball.positions, ball.faces, camera)
     picture = Picture(camera, np.ones((24, 24, 3), np.float32), np.ones((24, 24), np.float32))
     blended(ball.positions, ball.positions, [picture], [depth], tolerance_m=0.1)
-    view = DepthView(camera, picture.pixels, depth, picture.trust)
+    view = DepthView(camera, picture.levelled(), depth, picture.trust)
     isosurface(fused([view], Box(np.full(3, -1.0), np.full(3, 1.0)), 24, seen_min=1))
