@@ -1,8 +1,11 @@
-"""The Blender add-on without Blender: how long one turn of its timer holds the main thread while results arrive."""
+"""The Blender add-on: how long a turn of its timer holds the main thread, how quick the live lane is, and a landing."""
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,12 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure
+import numpy as np
+
+from benchmarks.figures import Figure, note
 from benchmarks.serving import Served, serving
+from blender_addon.core.delivered import Delivered, DeliveredFile
 from blender_addon.core.history import History
 from blender_addon.core.hub import Hub
+from blender_addon.core.live_lane import LiveLane
+from blender_addon.core.live_pixels import live_floats
 from blender_addon.core.runs import Order, Run
 from blender_addon.core.slots import Slot
+from engines.asymmetric import asymmetric_material
+from engines.export import export
+from engines.hosts import host
+from engines.parts import parts_from_asset
 from python_client import Client
 
 BENCH = "blender"
@@ -25,6 +37,7 @@ LONGEST_SECS = 0.016
 SIZE_PX, CHANNELS = 4096, 4
 """Noise, which does not compress: 64 MiB of pixels make a PNG of 64 MiB."""
 ROUNDS = 3
+LIVE_PX, LIVE_SECS = 512, 10.0
 
 
 @dataclass
@@ -45,6 +58,8 @@ def run() -> Iterator[Figure]:
             rounds = [_received(served, share_disk=share_disk) for _ in range(ROUNDS)]
             yield from _figures(name, rounds)
         yield from _idle(served)
+        yield from _live(served)
+    yield from _landing()
 
 
 def _figures(name: str, rounds: list[Turns]) -> Iterator[Figure]:
@@ -56,6 +71,77 @@ def _figures(name: str, rounds: list[Turns]) -> Iterator[Figure]:
     yield _figure(f"turn while {size} arrive {name}, longest of the best round", worst, LONGEST_SECS)
     limit = 0.05 if name == "by path" else best.size_bytes / (100 * 2**20)
     yield _figure(f"main thread held in all by {size} {name}", best.whole_secs, limit)
+
+
+def _live(served: Served) -> Iterator[Figure]:
+    """The live lane as the add-on runs it, but for reading the viewport, which needs a window: noise, painted."""
+    rng = np.random.default_rng(0)
+    views = [rng.integers(0, 256, (LIVE_PX, LIVE_PX, 4), np.uint8) for _ in range(4)]
+    with tempfile.TemporaryDirectory() as folder:
+        hub = _hub(served, Path(folder), share_disk=True)
+        while hub.state.status != "connected":
+            _turn(hub)
+        opened = hub.client.live(
+            "live.painterly", width_px=LIVE_PX, height_px=LIVE_PX, reply="image/raw", alpha=True, bottom_up=True
+        )  # fmt: skip
+        lane, ages, held = LiveLane(opened), [], []
+        while opened.state in ("opening", "loading"):
+            _turn(hub)
+        end, began = time.perf_counter() + LIVE_SECS, time.perf_counter()
+        while time.perf_counter() < end and not lane.over:
+            at = time.perf_counter()
+            more = hub.tick(BUDGET_SECS)
+            shown = lane.take()
+            if shown and lane.picture is not None:
+                live_floats(lane.picture)
+            if lane.due():
+                view = time.perf_counter()
+                number = opened.push(colour=views[opened.pushed % 4].data, bottom_up=True)
+                lane.sent(number, number, time.perf_counter() - view)
+            secs = time.perf_counter() - at
+            if shown and lane.picture is not None:
+                ages.append(lane.picture.age_ms / 1000 + secs)
+                held.append(secs)
+            if not more:
+                time.sleep(0.001)
+        took = time.perf_counter() - began
+        opened.close()
+        hub.close()
+    if opened.error is not None or len(ages) < 3:
+        raise RuntimeError(f"the live lane ended as {opened.state} after {len(ages)} pictures: {opened.error}")
+    yield Figure(BENCH, "live lane, pictures a second at 512²", len(ages) / took, "1/s", "promise ≥ 5 /s", 5.0)
+    yield _figure("live lane, edit to pixel at 512², median", statistics.median(ages), 0.25)
+    yield _figure("turn with a live picture at 512², median", statistics.median(held), LONGEST_SECS)
+    yield _figure("turn with a live picture at 512², longest", max(held), 3 * LONGEST_SECS)
+
+
+def _landing() -> Iterator[Figure]:
+    """A material of 2048² in real Blender, from its files on disk to decoded pictures on an object."""
+    python = os.environ.get("BLENDER_BPY_4_5", "")
+    if not python:
+        note("BLENDER_BPY_4_5 names no Python with Blender as its module: landing is not measured")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "material.json").write_text(_material(folder / "files").to_json(), "utf-8")
+        script = Path(__file__).with_name("inside_blender.py")
+        subprocess.run([python, str(script), name], check=True, timeout=180, capture_output=True)
+        secs = json.loads((folder / "seconds.json").read_text("utf-8"))
+    whole = [placed + decoded for placed, decoded in zip(secs["placed"], secs["decoded"], strict=True)]
+    yield _figure("material of 2048² landed, until placed, median", statistics.median(secs["placed"]), 0.1)
+    yield _figure("material of 2048² landed, until visible, median", statistics.median(whole), 1.0)
+
+
+def _material(folder: Path) -> Delivered:
+    """The asymmetric test material with every map, as a bridge would deliver it."""
+    folder.mkdir()
+    asset = asymmetric_material(2048)
+    files = [
+        DeliveredFile(file.file, file.role, file.media_type, file.colour_space or "", str(folder / file.file))
+        for file in export(asset, host("blender"), folder)
+    ]
+    meta, _ = parts_from_asset(asset)
+    return Delivered("0" * 64, "material", "bench", meta=dict(meta), files=tuple(files), job_id="bench")
 
 
 def _idle(served: Served) -> Iterator[Figure]:

@@ -10,9 +10,10 @@ import sys
 
 import msgspec
 
-from bridge.errors import InternalError, RequestError, UnknownFormat, UnknownHost
+from bridge.errors import InternalError, RequestError, StoreFull, UnknownFormat, UnknownHost
 from bridge.exporter import ExportAnswer, ExportOrder
 from bridge.process import CALM_THREADS
+from bridge.store import FULL_REMEDY
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,8 @@ def _told(answer: ExportAnswer) -> ExportAnswer:
         raise UnknownFormat(answer.message, path="$.formats", remedy=answer.remedy)
     if answer.error == "asset":
         raise RequestError(answer.message, remedy=answer.remedy)
+    if answer.error == "disk":
+        raise StoreFull("the disk is full: the result is kept, its files could not be written", remedy=FULL_REMEDY)
     raise RequestError(
         f"the asset could not be written: {answer.message}", remedy="choose another format; the bridge's log has more"
     )

@@ -6,6 +6,7 @@ JSON. It ends with its parent: by the end of stdin everywhere, by the kernel's w
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
@@ -48,7 +49,7 @@ class ExportAnswer(msgspec.Struct, kw_only=True):
     """The files, or why there are none."""
 
     files: list[Written] = []
-    error: Literal["", "host", "format", "asset", "defect"] = ""
+    error: Literal["", "host", "format", "asset", "disk", "defect"] = ""
     message: str = ""
     remedy: str = ""
 
@@ -72,6 +73,10 @@ def perform(order: ExportOrder) -> ExportAnswer:
         return ExportAnswer(error="format", message=error.message, remedy=error.remedy)
     except errors.EnginesError as error:
         return ExportAnswer(error="asset", message=error.message, remedy=error.remedy)
+    except OSError as error:
+        traceback.print_exc()
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return ExportAnswer(error="disk" if full else "defect", message=f"{type(error).__name__}: {error}"[:2000])
     except Exception as error:  # a codec's defect must not end the process; the log has the rest
         traceback.print_exc()
         return ExportAnswer(error="defect", message=f"{type(error).__name__}: {error}"[:2000])

@@ -50,7 +50,7 @@ def camera_pictures(
         passes = _rendered(scene, Path(scratch))
         if "colour" in roles:
             _save_shown(scene, where / "colour.png")
-        meta = {"width_px": scene.render.resolution_x, "height_px": scene.render.resolution_y, **_field_of_view(scene)}
+        meta = {"width_px": scene.render.resolution_x, "height_px": scene.render.resolution_y, **field_of_view(scene)}
     files = [_file(where / "colour.png", "colour", camera.name, meta)] if "colour" in roles else []
     if "depth" in roles:
         picture, near, far = depth_picture(_pass(passes, "Depth", "Z", "V")[0])
@@ -117,7 +117,8 @@ def _pass(passes: dict[str, Any], name: str, *channels: str) -> list[Any]:
     return found
 
 
-def _field_of_view(scene: Any) -> dict[str, float]:
+def field_of_view(scene: Any) -> dict[str, float]:
+    """`fov_y_deg` of the scene's camera in the scene's picture; empty for one without perspective."""
     camera = scene.camera.data
     if camera.type != "PERSP":
         return {}

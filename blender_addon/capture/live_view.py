@@ -40,7 +40,7 @@ class Reading:
     width_px: int
     height_px: int
     pictures: dict[str, NDArray[Any]] = field(default_factory=dict)
-    """`colour` uint8 [H, W, 4]; `depth` float32 [H, W], window depth 0..1; `normal` uint8 [H, W, 3], world."""
+    """`colour` uint8 [H, W, 4]; `depth` float32 [H, W], window depth 0..1; `normal` uint8 [H, W, 3], +Y up."""
 
 
 class ViewportReader:
@@ -129,7 +129,7 @@ def view_of(area: Any) -> View:
 def normals(depth: NDArray[np.float32], view: View) -> NDArray[np.uint8]:
     """uint8 [H, W, 3] of the world's directions, n/2 + 1/2, from window depth by the slope to the nearer neighbours.
 
-    What was not hit faces the camera.
+    In neutral axes, +Y up, as the bridge has them. What was not hit faces the camera.
     """
     height, width = depth.shape
     places = _places(depth, view)
@@ -138,7 +138,8 @@ def normals(depth: NDArray[np.float32], view: View) -> NDArray[np.uint8]:
     length = np.linalg.norm(turned, axis=-1, keepdims=True)
     facing = np.array(view.world_from_camera.to_3x3(), np.float32)[:, 2]
     unit = np.where((length > 1e-20) & (depth < 1)[..., None], turned / np.maximum(length, 1e-20), facing)
-    return np.ascontiguousarray(np.round(unit * 127.5 + 127.5).astype(np.uint8)).reshape(height, width, 3)
+    neutral = np.stack([unit[..., 0], unit[..., 2], -unit[..., 1]], axis=-1)
+    return np.round(neutral * 127.5 + 127.5).astype(np.uint8).reshape(height, width, 3)
 
 
 def _places(depth: NDArray[np.float32], view: View) -> NDArray[np.float32]:

@@ -11,8 +11,10 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from .json_shape import unfit
 
 ControlKind = Literal["whole", "number", "switch", "choice", "text", "colour", "seed", "json"]
 Value = int | float | bool | str | None
@@ -58,6 +60,8 @@ class Control:
     advanced: bool = False
     max_length: int | None = None
     pattern: str = ""
+    shape: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Of JSON text: the schema of what it says."""
 
     @property
     def label(self) -> str:
@@ -200,6 +204,7 @@ def _control(name: str, row: Mapping[str, Any]) -> Control:
         advanced=bool(inner.get("advanced", row.get("advanced", False))),
         max_length=inner.get("maxLength"),
         pattern=inner.get("pattern", ""),
+        shape=inner if kind == "json" else {},
     )
 
 
@@ -292,10 +297,12 @@ def _text_fault(control: Control, value: str) -> str:
         return f"{control.title} has {len(value)} characters, expected at most {control.max_length}"
     if control.kind == "json":
         try:
-            json.loads(value)
+            tree = json.loads(value)
         except ValueError:
             return f"{control.title} is no JSON"
-    elif control.pattern and not re.search(control.pattern, value):
+        problem = unfit(control.shape, tree)
+        return f"{control.title} {problem}" if problem else ""
+    if control.pattern and not re.search(control.pattern, value):
         wanted = "a colour such as #8a3b22" if control.kind == "colour" else f"text like {control.pattern}"
         return f"{control.title} is {value!r}, expected {wanted}"
     return ""

@@ -11,7 +11,7 @@ from typing import Any
 from . import json_file
 from .client_core import Generator
 from .controls import SEED_MAX, Control, Value, controls, defaults, fault, faults, params, values_of
-from .panel_model import categories, generator_rows
+from .panel_model import categories, generator_rows, kind_of
 from .runs import Order, Source
 from .targets import Target, TargetKind, choices
 
@@ -72,7 +72,7 @@ class Form:
         row = next((one for one in self._generators if one.id == generator), None)
         if row is None:
             return False
-        self.kind, self.generator = row.gives[0], row.id
+        self.kind, self.generator = kind_of(row), row.id
         self._chosen[self.kind] = row.id
         return True
 
@@ -149,7 +149,7 @@ class Form:
             self.reroll()
         values = self.params()
         return Order(row.id, values, dict(inputs), self.seed, target, row.title, words(values),
-                     hint(row.title, values, inputs), row.gives[0], file)  # fmt: skip
+                     hint(row.title, values, inputs), kind_of(row), file)  # fmt: skip
 
     def save(self) -> None:
         """Write down what differs from last time. Raises OSError."""

@@ -228,10 +228,22 @@ class Hub:
 
     def steers(self, run: Run) -> list[str]:
         """What may be asked of a run on its way, and `further` of one that is done and can be gone on from."""
+        if run.state == "done" and run.assets and run.assets[0].kind == "field":
+            return ["view"] if self.viewer is not None else []
         if run.state == "done":
             takes = [port.name for port in self._row(run.order.generator, "takes") or ()]
             return ["further"] if START in takes and run.assets else []
         return list(self._row(run.order.generator, "steers") or ()) if run.state == "running" else []
+
+    @property
+    def viewer(self) -> Generator | None:
+        """The generator that renders a field through a camera that is given to it, where the bridge has one."""
+        fitting = (
+            row
+            for row in self.generators
+            if row.available and row.gives[:1] == ["image"] and [port.kinds for port in row.takes] == [["field"]]
+        )
+        return next((row for row in fitting if "world_from_camera" in row.params.get("properties", {})), None)
 
     @property
     def growing(self) -> list[tuple[Run, Job]]:

@@ -14,7 +14,7 @@ from .runs import Run
 
 Tone = Literal["good", "busy", "bad"]
 Button = Literal[
-    "cancel", "pause", "resume", "finish", "retry", "new_seed", "further", "place", "parameters", "copy_error",
+    "cancel", "pause", "resume", "finish", "retry", "new_seed", "further", "view", "place", "parameters", "copy_error",
     "dismiss",
 ]  # fmt: skip
 
@@ -32,6 +32,7 @@ KIND_TITLES = {
 """Kinds of asset, in the order in which the panel offers them."""
 INPUTS_ALONE = ("capture", "field")
 """Kinds that nothing in Blender shows, but of which other generators make what can be shown."""
+LIVE = "live"
 PLACEABLE = ("material", "image", "clip", "mesh", "splats", "sound")
 
 
@@ -112,9 +113,14 @@ def connection_row(state: ConnectionState, *, server: str = "", trouble: str = "
     return ConnectionRow("bad", title, sentence(state.cause), sentence(state.remedy), can_retry=True)
 
 
+def kind_of(row: Generator) -> str:
+    """What a generator makes first; `live` for one that makes nothing but live pictures."""
+    return row.gives[0] if row.gives else LIVE
+
+
 def categories(generators: Iterable[Generator]) -> list[Category]:
     """What can be made, in a fixed order; kinds this add-on does not know come last, under their own names."""
-    given = [(row, kind) for row in generators for kind in row.gives[:1]]
+    given = [(row, kind_of(row)) for row in generators]
     order = {kind: place for place, kind in enumerate(KIND_TITLES)}
     kinds = sorted({kind for _, kind in given}, key=lambda kind: (order.get(kind, len(order)), kind))
     rows = []
@@ -127,7 +133,7 @@ def categories(generators: Iterable[Generator]) -> list[Category]:
 
 def generator_rows(generators: Iterable[Generator], kind: str) -> list[GeneratorRow]:
     """The generators of a kind: those that can run here first, each group in the catalog's order."""
-    of_kind = [row for row in generators if row.gives[:1] == [kind]]
+    of_kind = [row for row in generators if kind_of(row) == kind]
     of_kind.sort(key=lambda row: not row.available)
     return [
         GeneratorRow(row.id, row.title, row.promise, row.available, "" if row.available else sentence(row.reason))
@@ -164,7 +170,7 @@ def job_row(run: Run, *, connected: bool, waits_for: str = "", steers: Sequence[
     if run.state == "cancelled":
         return JobRow(run.key, title, kind, "Cancelled", "busy", None, (), ("retry", "parameters", "dismiss"))
     if run.state == "done":
-        return _done(run, title, kind, waits_for, further="further" in steers)
+        return _done(run, title, kind, waits_for, steers)
     line, fraction = _going_on(run, connected)
     buttons = [*_steering(run, steers), "cancel"] if connected else ["cancel"]
     return JobRow(run.key, title, kind, line, "busy", fraction, tuple(map(sentence, run.notes[-1:])), tuple(buttons))
@@ -246,9 +252,10 @@ def _steering(run: Run, steers: Sequence[str]) -> list[Button]:
     return found
 
 
-def _done(run: Run, title: str, kind: str, waits_for: str, *, further: bool) -> JobRow:
+def _done(run: Run, title: str, kind: str, waits_for: str, steers: Sequence[str]) -> JobRow:
     problems = [text for pair in run.misplaced.values() for text in pair if text]
-    again: list[Button] = ["new_seed", *(["further"] if further else []), "parameters", "dismiss"]  # type: ignore[list-item]
+    more: tuple[Button, ...] = ("further", "view")
+    again: list[Button] = ["new_seed", *(one for one in more if one in steers), "parameters", "dismiss"]
     if kind in PLACEABLE:
         again.insert(0, "place")
     if problems:

@@ -27,7 +27,7 @@ _PLACERS: dict[str, Callable[[Delivered, Target], Placed]] = {
 _REFUSED = {
     "field": (
         "A radiance field has no form that Blender can draw",
-        "Ask for views of it from the scene's camera, or for splats made from it",
+        "Press From the camera in its row, which renders it there, or make splats or a mesh from it",
     ),
     "scene": ("A scene plan names assets that have to be placed one by one", "Place the assets it names"),
 }

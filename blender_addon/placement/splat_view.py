@@ -10,6 +10,7 @@ a solid ellipsoid, which is quicker to look at.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import bpy
@@ -17,7 +18,7 @@ import bpy
 from .node_sheet import Sheet, of_material
 
 NAME = "Scenecast splats"
-VERSION = 1
+VERSION = 2
 """Raised when the tree below changes; files keep the trees they were made with."""
 MARK = "scenecast_splat_view"
 
@@ -56,7 +57,15 @@ def _group() -> Any:
     group.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
     for name, kind, low, high, default, tip in (
         ("Size", "NodeSocketFloat", 0.0, 10.0, 1.0, "Makes every splat larger or smaller"),
-        ("Cut", "NodeSocketFloat", 0.5, 4.0, 2.5, "How many standard deviations of each splat are drawn"),
+        ("Cut", "NodeSocketFloat", 0.5, 4.0, 2.5, "How many standard deviations of each splat are drawn at most"),
+        (
+            "Faintest rim",
+            "NodeSocketFloat",
+            0.001,
+            0.5,
+            0.04,
+            "Splats are drawn to where they are this faint; more is quicker",
+        ),
         ("Least opacity", "NodeSocketFloat", 0.0, 1.0, 0.02, "Splats fainter than this are left out"),
         ("Share in viewport", "NodeSocketFloat", 0.0, 1.0, 1.0, "Which part of the splats the viewport draws"),
         ("Share in renders", "NodeSocketFloat", 0.0, 1.0, 1.0, "Which part of the splats renders draw"),
@@ -82,7 +91,7 @@ def _draw(sheet: Sheet) -> None:
     reach.data_type = "FLOAT"
     sheet.link(given.outputs["Soft edges"], _socket(reach.inputs, "Factor_Float"))
     _socket(reach.inputs, "A_Float").default_value = 1.2  # a solid ellipsoid of a splat's visible extent
-    sheet.link(given.outputs["Cut"], _socket(reach.inputs, "B_Float"))
+    sheet.link(_seen_to(sheet, given), _socket(reach.inputs, "B_Float"))
     drawn = _socket(reach.outputs, "Result_Float")
     sized = _math(sheet, "MULTIPLY", -780, -420, where, drawn, given.outputs["Size"])
     scale = _named(sheet, SCALE, "FLOAT_VECTOR", -1000, -680, where)
@@ -110,6 +119,22 @@ def _draw(sheet: Sheet) -> None:
     sheet.link(placed.outputs["Instances"], kept.inputs["Geometry"])
     sheet.link(cut, _enabled(kept.inputs, "Value"))
     sheet.link(kept.outputs["Geometry"], result.inputs["Geometry"])
+
+
+def _seen_to(sheet: Sheet, given: Any) -> Any:
+    """Standard deviations from the middle at which a splat has faded to the rim's opacity, `Cut` at most.
+
+    Rays pay for every hull that they cross, and most hulls of a trained cloud are large and faint: drawn to where they
+    can be seen they are a third as much work.
+    """
+    frame = sheet.frame("How far each can be seen")
+    opacity = _named(sheet, OPACITY, "FLOAT", -2320, -1060, frame)
+    ratio = _math(sheet, "DIVIDE", -2100, -1060, frame, opacity, given.outputs["Faintest rim"])
+    least = _math(sheet, "MAXIMUM", -1880, -1060, frame, ratio, 1.1)
+    fading = _math(sheet, "LOGARITHM", -1660, -1060, frame, least, math.e)
+    squared = _math(sheet, "MULTIPLY", -1440, -1060, frame, fading, 2.0)
+    reach = _math(sheet, "SQRT", -1220, -1060, frame, squared)
+    return _math(sheet, "MINIMUM", -1000, -1060, frame, reach, given.outputs["Cut"])
 
 
 def _selection(sheet: Sheet, frame: Any, given: Any) -> Any:

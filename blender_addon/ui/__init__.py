@@ -7,6 +7,7 @@ import bpy
 
 from ..placement import media
 from . import (
+    field_operator,
     form_operators,
     handlers,
     job_operators,
@@ -31,6 +32,7 @@ CLASSES = (
     *preset_operators.CLASSES,
     *synthetic_operator.CLASSES,
     *live_operators.CLASSES,
+    *field_operator.CLASSES,
     *menus.CLASSES,
     *panels.CLASSES,
 )

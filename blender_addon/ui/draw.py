@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
 
-from .. import provenance
 from ..capture import why_no_viewport
 from ..core.controls import Control, colour_parts
 from ..core.form import Form
@@ -22,6 +22,7 @@ from ..core.panel_model import (
     wrapped,
 )
 from ..core.runs import Run
+from ..provenance import Synthetic
 from . import inputs, live_preview, session, thumbnails
 from .properties import KIND_ICONS
 
@@ -31,6 +32,7 @@ BUTTONS = {
     "resume": ("scenecast.resume", "PLAY", "Resume"),
     "finish": ("scenecast.finish", "CHECKMARK", "Good enough"),
     "further": ("scenecast.further", "FORWARD", "Further"),
+    "view": ("scenecast.view_field", "CAMERA_DATA", "From the camera"),
     "retry": ("scenecast.again", "FILE_REFRESH", "Retry"),
     "new_seed": ("scenecast.again_new_seed", "FILE_REFRESH", "New seed"),
     "parameters": ("scenecast.parameters", "OPTIONS", "Parameters"),
@@ -177,9 +179,8 @@ def preferences(layout: Any, settings: Any) -> None:
         layout.operator("scenecast.reconnect", icon="FILE_REFRESH")
 
 
-def synthetic(layout: Any) -> None:
-    """Everything generated in the open file."""
-    found = provenance.synthetic()
+def synthetic(layout: Any, found: Sequence[Synthetic]) -> None:
+    """Everything generated in the open file, as it was found."""
     if not found:
         layout.label(text="Nothing in this file was generated with Scenecast.", icon="INFO")
         return
@@ -385,7 +386,7 @@ def _job_buttons(box: Any, row: JobRow) -> None:
             line.operator_menu_enum("scenecast.place", "target", text="Place", icon="PIVOT_CURSOR").key = row.key
             continue
         operator, icon, text = BUTTONS[button]
-        wide = button in ("retry", "new_seed", "copy_error", "pause", "resume", "finish", "further")
+        wide = button in ("retry", "new_seed", "copy_error", "pause", "resume", "finish", "further", "view")
         line.operator(operator, text=text if wide else "", icon=icon).key = row.key
     if "dismiss" in row.buttons:
         line.operator("scenecast.dismiss", text="", icon="X").key = row.key

@@ -10,14 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-import numpy as np
 
 from ..core.client_core import LivePicture
-from ..core.lit_sphere import linear
+from ..core.live_pixels import live_floats
 
 _QUAD_UV = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _QUAD = ((0, 1, 2), (0, 2, 3))
-_LINEAR = linear(np.arange(256) / 255).astype(np.float32)
 
 
 class Overlay:
@@ -89,7 +87,6 @@ def _texture(picture: LivePicture) -> Any:
     """Of four bytes a pixel, the lowest row first. What is drawn over a viewport is taken for scene-linear."""
     import gpu
 
-    count = picture.width_px * picture.height_px * 4
-    floats = _LINEAR[np.frombuffer(picture.data, np.uint8, count)]
-    buffer = gpu.types.Buffer("FLOAT", count, floats)
+    floats = live_floats(picture)
+    buffer = gpu.types.Buffer("FLOAT", len(floats), floats)
     return gpu.types.GPUTexture((picture.width_px, picture.height_px), format="RGBA16F", data=buffer)

@@ -35,6 +35,7 @@ KIND_ICONS = {
     "sound": "SOUND",
     "field": "VOLUME_DATA",
     "scene": "SCENE_DATA",
+    "capture": "OUTLINER_OB_CAMERA",
 }
 # Blender evaluates the annotations below outside this module: a lambda in one would not find the module's names.
 _kept: dict[str, list[tuple[Any, ...]]] = {}

@@ -10,6 +10,8 @@ import bpy
 from .. import provenance
 from . import draw
 
+_found: list[provenance.Synthetic] = []
+
 
 class SCENECAST_OT_list_synthetic(bpy.types.Operator):
     """List everything in this file that was generated, with how it was made"""
@@ -18,13 +20,14 @@ class SCENECAST_OT_list_synthetic(bpy.types.Operator):
     bl_label = "Generated things in this file"
 
     def invoke(self, context: Any, _event: Any) -> set[str]:
-        """Show the list in a window."""
+        """Look once, and show the list in a window: that is drawn with every move of the mouse."""
+        _found[:] = provenance.synthetic()
         answer: set[str] = context.window_manager.invoke_popup(self, width=520)
         return answer
 
     def draw(self, _context: Any) -> None:
         """Draw the list."""
-        draw.synthetic(self.layout)
+        draw.synthetic(self.layout, _found)
 
     def execute(self, _context: Any) -> set[str]:
         """Say how many there are, and print them."""

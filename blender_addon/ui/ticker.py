@@ -12,7 +12,7 @@ import traceback
 
 import bpy
 
-from ..core.panel_model import placed_line
+from ..core.panel_model import INPUTS_ALONE, placed_line
 from ..core.targets import PlacementError
 from ..placement import draw_next_preview, place
 from . import growing_clouds, live_preview, rows, session, taking, thumbnails
@@ -95,6 +95,9 @@ def _place_next(one: session.Session) -> bool:
     placement = one.hub.next_placement(one.file, only_wanted=session.settings().placing == "wait")
     if placement is None:
         return False
+    if placement.delivered.kind in INPUTS_ALONE:
+        one.hub.placed(placement, "Ready, an input for others")
+        return True
     try:
         placed = place(placement.delivered, placement.target)
     except PlacementError as error:

@@ -16,8 +16,8 @@ from bridge.cli.console import UsageError, out
 
 FOLDERS = ("core", "ui", "placement", "capture")
 FILES = ("__init__.py", "provenance.py", "blender_manifest.toml", "LICENSE")
-NOT_SHIPPED = ("testing.py",)
-"""Files of the client that only tests need."""
+NOT_SHIPPED = "testing"
+"""Beginning of the names of the client's files that only tests need."""
 CLIENT = "scenecast_client"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the zip, so that the same source gives the same bytes."""
@@ -76,7 +76,7 @@ def contents() -> dict[str, bytes]:
         for path in sorted((addon / folder).rglob("*.py")):
             files[path.relative_to(addon).as_posix()] = path.read_bytes()
     for path in sorted(client.glob("*.py")):
-        if path.name not in NOT_SHIPPED:
+        if not path.name.startswith(NOT_SHIPPED):
             files[f"{CLIENT}/{path.name}"] = path.read_bytes()
     files[f"{CLIENT}/LICENSE"] = _licence(client)
     return files

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from engines.assets import Capture, Image, Splats
 from engines.asymmetric import asymmetric_splats
+from engines.field_lattice import field_from_grid
 from engines.kinds import Kind
 from generators.events import (
     Context,
@@ -151,4 +152,52 @@ GROW = GeneratorSpec(
     grows=True,
     steers=("pause", "finish"),
 )
-SPECS = (COUNT, INVERT, GROW)
+
+
+class ViewParams(Params):
+    """A camera."""
+
+    width_px: int = 64
+    height_px: int = 48
+    fov_y_deg: float = 45.0
+    world_from_camera: list[float] = []
+
+
+def make_field(request: Request, context: Context) -> Iterator[Event]:
+    """A small ball of mist."""
+    across = np.linspace(-1, 1, 12, dtype=np.float32)
+    x, y, z = np.meshgrid(across, across, across, indexing="ij")
+    density = np.where(x * x + y * y + z * z < 0.8, np.float32(20), np.float32(0))
+    sh = np.zeros((*density.shape, 1, 3), np.float32)
+    yield Produced(field_from_grid(density, sh, low_m=(-1.0, -1.0, -1.0), pitch_m=2 / 11, name="ball of mist"))
+
+
+def view_field(request: Request, context: Context) -> Iterator[Event]:
+    """A picture as large as asked for; the note says where the camera stands and which way it looks."""
+    params = request.params
+    if not isinstance(params, ViewParams):
+        raise GeneratorError(f"expected ViewParams, got {type(params).__name__}")
+    camera = np.array(params.world_from_camera).reshape(4, 4)
+    numbers = [round(float(value), 3) + 0.0 for value in (*camera[:3, 3], *-camera[:3, 2], params.fov_y_deg)]
+    yield Note(" ".join(f"{number:g}" for number in numbers))
+    yield Produced(Image(np.zeros((params.height_px, params.width_px, 3), np.uint8), name="view"))
+
+
+FIELD = GeneratorSpec(
+    id="fake.field",
+    title="Fake field",
+    promise="A ball of mist.",
+    gives=(Kind.FIELD,),
+    params=Params,
+    run="tests.blender_addon.fake_generators:make_field",
+)
+VIEW = GeneratorSpec(
+    id="fake.view",
+    title="Fake view of a field",
+    promise="Tells which camera it was given.",
+    gives=(Kind.IMAGE,),
+    params=ViewParams,
+    takes=(Port(name="field", kinds=(Kind.FIELD,)),),
+    run="tests.blender_addon.fake_generators:view_field",
+)
+SPECS = (COUNT, INVERT, GROW, FIELD, VIEW)

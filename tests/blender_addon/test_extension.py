@@ -7,11 +7,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bridge.cli import blender_addon
 from tests.blender_addon.blenders import Blender
-from tests.blender_addon.cases.serving import Serving
+from tests.blender_addon.cases.serving import Serving, small_disks
 
 PATIENCE_SECS = 150.0
 
@@ -80,6 +81,19 @@ def test_trouble_is_told_and_survived(blender: Blender, tmp_path: Path, archive:
     assert "quota" in problem and "scenecast gc" in remedy
 
 
+def test_a_full_disk_is_told_and_survived(blender: Blender, tmp_path: Path, archive: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    if not small_disks(tmp_path / "disk"):
+        pytest.skip("this system lets nobody but root mount a small disk; Linux with user namespaces does")
+    seen = run(blender, "full_disk", tmp_path, archive)
+    state, code, line, problem, remedy = seen["large"]
+    assert (state, line) == ("failed", "Failed") and code == "limit.store", seen["large"]
+    assert "disk" in problem.lower() or "space" in problem.lower()
+    assert remedy and "retry" in seen["buttons"]
+    assert (seen["small"], seen["connection"]) == ("Kept in this file", "connected"), "what fits is made all the same"
+    assert seen["mesh"][0] == "failed" and seen["images"] == 1, "nothing half made lies in the scene"
+
+
 def test_things_of_the_scene_become_inputs(blender: Blender, tmp_path: Path, archive: Path) -> None:
     seen = run(blender, "inputs_from_the_scene", tmp_path, archive)
     state, said, sent = seen["splats"]
@@ -87,11 +101,20 @@ def test_things_of_the_scene_become_inputs(blender: Blender, tmp_path: Path, arc
     assert seen["without"] == ["Choose the picture it is made from"]
     assert seen["repaint"] == "Kept in this file"
     assert seen["left over"] == 0, "copies made for sending are removed"
+    line, buttons = seen["field"]["row"]
+    assert line == "Ready, an input for others" and "view" in buttons and "place" not in buttons
+    assert "scenecast.view_field" in seen["field"]["drawn"]
+    said, notes, hint = seen["field"]["placed"]
+    assert said == "Placed behind Eye" and hint == "ball of mist from Eye"
+    # At (1, -5, 2) of Blender, looking along its +Y: (1, 2, 5) in neutral axes, looking along -Z.
+    expected = np.degrees(2 * np.arctan(np.tan(0.4) / 2))
+    assert [float(word) for word in notes[0].split()] == pytest.approx([1, 2, 5, 0, 0, -1, expected], abs=2e-3)
+    assert seen["field"]["behind"] == [["view", [200, 100]]]
     captures = seen["captures"]
     assert captures["offered"] == ["folder", "file", "around", "result", "watched"]
     said, notes, title, stages = captures["folder"]
     assert (said, notes) == ("Kept in this file", ["3 photographs, poses missing"]) and "photographs" in title
-    assert {"packing", "sending"} <= set(stages), "six megabytes take more than one turn"
+    assert {"packing", "sending"} <= set(stages), "thirty megabytes take more than one turn"
     assert captures["drawn"]
     said, notes, title, in_steps = captures["around"]
     assert (said, notes) == ("Kept in this file", ["8 photographs, poses there"]) and in_steps

@@ -89,6 +89,6 @@ def test_what_cannot_be_placed_leaves_nothing_behind(
     assert (
         "no picture" in seen["cut image"] and "no PLY" in seen["cut splats"] and "importer failed" in seen["cut mesh"]
     )
-    assert "splats made from it" in seen["field"]
+    assert "From the camera" in seen["field"]
     assert "one by one" in seen["scene"]
     assert "does not know assets of kind hologram" in seen["hologram"]

@@ -28,6 +28,9 @@ def live_is_seen(folder: Path, seen: dict[str, Any]) -> None:
     """The picture lies over the viewport, turns with it while the next one is awaited, and is gone at the end."""
     told = seen["live"]
     assert told["fault"] == "" and told["drawn"] > 5 and told["per_sec"] > 0.3
+    for generator in ("live.retexture", "live.painterly"):
+        answered, fault, title = seen[generator]
+        assert answered > 0 and fault == "" and title.startswith("Live"), generator
     assert seen["live stopped"] == ["closed", True, True]
     shots = {name: np.asarray(Image.open(folder / f"{name}.png").convert("RGB"), np.int16)[120:860, 120:820]
              for name in ("live", "live_turned", "live_waiting", "live_stopped")}  # fmt: skip
@@ -40,6 +43,7 @@ def live_is_seen(folder: Path, seen: dict[str, Any]) -> None:
 
 
 @pytest.mark.hosts
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(not PROGRAM, reason=NEEDED)
 def test_the_panel_in_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = blender_addon.build(tmp_path / "scenecast.zip")
@@ -50,7 +54,7 @@ def test_the_panel_in_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     command = [PROGRAM, "--factory-startup", "--window-geometry", "0", "0", "1400", "1000", "--python", str(DRIVE),
                "--", str(tmp_path)]  # fmt: skip
     with Serving(sys.executable, tmp_path):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=170)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     seen = json.loads((tmp_path / "result.json").read_text("utf-8"))
     assert seen["caught at work"] == "running"

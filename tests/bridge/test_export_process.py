@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ import msgspec
 import pytest
 
 from bridge import discovery
-from bridge.errors import RequestError
-from bridge.exporter import ExportOrder
+from bridge.errors import RequestError, StoreFull
+from bridge.export_process import _told
+from bridge.exporter import ExportOrder, perform
 from bridge.messages import Deliver
 from tests.bridge.served import Served
 
@@ -101,6 +103,32 @@ def test_a_damaged_asset_is_told_and_leaves_nothing_behind(tmp_path: Path) -> No
             with pytest.raises(RequestError):
                 await one.delivery.files(digest, Deliver(host="web"))
             assert not list((tmp_path / "exports").iterdir())
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("number, expected", [(errno.ENOSPC, StoreFull), (errno.EIO, RequestError)])
+def test_a_full_disk_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[Exception]
+) -> None:
+    """Whatever else a disk says is a defect, but a full one is nothing that another format would mend."""
+    from engines import export
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    async def story() -> None:
+        async with exporting(tmp_path) as one:
+            digest = await one.asset()
+            manifest = one.store.manifest(digest)
+            parts = {part.digest: str(one.store.path(part.digest)) for part in manifest.parts}
+            order = ExportOrder(
+                manifest=str(one.store.path(digest)), parts=parts, host="web", folder=str(tmp_path), formats={}
+            )
+            monkeypatch.setattr(export, "export", refused)
+            with pytest.raises(expected) as raised:
+                _told(perform(order))
+            assert type(raised.value) is expected
 
     asyncio.run(story())
 

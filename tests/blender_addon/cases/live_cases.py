@@ -202,7 +202,7 @@ def normals(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     seen_at = [(clip @ pose.inverted() @ mathutils.Vector((*corner, 1.0))) for corner in corners]
     return {
         "hit": float((depth < 1).mean()),
-        "off": float(np.degrees(np.arccos(np.clip(found @ np.array(normal[:]), -1, 1))).max()),
+        "off": float(np.degrees(np.arccos(np.clip(found @ np.array((normal.x, normal.z, -normal.y)), -1, 1))).max()),
         "corners": [[round(at.x / at.w, 4), round(at.y / at.w, 4)] for at in seen_at],
         "away": [round((pose.inverted() @ corner).z, 4) for corner in corners] + [
             round((pose.inverted() @ through).z, 4)],

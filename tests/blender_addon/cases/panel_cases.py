@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def panels(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         assert bpy.ops.scenecast.dismiss(key=failed.key) == bpy.ops.scenecast.clear() == {"FINISHED"}
         seen["cleared"] = len(session().hub.runs)
         installed.part("ui.draw").preferences(_layout(), installed.part("ui.session").settings())
-        installed.part("ui.draw").synthetic(_layout())
+        installed.part("ui.draw").synthetic(_layout(), installed.part("provenance").synthetic())
     return seen
 
 
@@ -200,6 +201,30 @@ def _full_store(folder: Path, inputs: dict[str, Any]) -> list[str]:
         return [run.state, run.code, row(run).line, *row(run).detail]
 
 
+def full_disk(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A bridge whose disk is truly full in the middle of a job, and then has room for a smaller one."""
+    installed.install(inputs["archive"])
+    with Serving(inputs["python"], folder, disk_bytes=6_000_000):
+        connected()
+        large = generate("image.noise", size_px=2048)
+        until(lambda: large.over, "the end")
+        shown = row(large)
+        small = generate("image.noise", size_px=64)
+        kept = placed(small)
+        drawn(JOBS)
+        bpy.context.view_layer.update()
+        mesh = generate("mesh.rock", triangles=500, texture_px=2048)
+        until(lambda: mesh.over, "the end of a mesh")
+        return {
+            "large": [large.state, large.code, shown.line, *shown.detail],
+            "buttons": list(shown.buttons),
+            "small": kept,
+            "mesh": [mesh.state, mesh.code],
+            "connection": session().hub.state.status,
+            "images": len(bpy.data.images),
+        }
+
+
 def inputs_from_the_scene(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     """An object and an image of the scene become inputs."""
     seen: dict[str, Any] = {}
@@ -221,6 +246,7 @@ def inputs_from_the_scene(folder: Path, inputs: dict[str, Any]) -> dict[str, Any
         assert bpy.ops.scenecast.generate() == {"FINISHED"}
         seen["repaint"] = placed(session().hub.runs[0])
         seen["captures"] = _captures(folder)
+        seen["field"] = _field()
         folders = sorted(path.name for path in session().slot.inputs.iterdir()) if (
             session().slot.inputs.is_dir()) else []  # fmt: skip
         seen["left over"] = len(folders)
@@ -232,7 +258,7 @@ def _captures(folder: Path) -> dict[str, Any]:
     photographs = folder / "photographs"
     photographs.mkdir()
     for number in range(3):
-        (photographs / f"{number}.jpg").write_bytes(b"\xff\xd8\xff" + bytes(2_000_000))
+        (photographs / f"{number}.jpg").write_bytes(b"\xff\xd8\xff" + bytes(10_000_000))
     choose("fake.count")
     row_ = panel().inputs["photos"]
     seen: dict[str, Any] = {"offered": [item[0] for item in installed.part("ui.rows").sources(row_)]}
@@ -260,6 +286,30 @@ def _captures(folder: Path) -> dict[str, Any]:
         bpy.ops.scenecast.generate()
     except RuntimeError as error:
         seen["nowhere"] = str(error).strip()
+    return seen
+
+
+def _field() -> dict[str, Any]:
+    """A field is kept as an input; its view from the scene's camera lies behind the scene."""
+    field = generate("fake.field")
+    until(lambda: field.over, "the field")
+    hub = session().hub
+    hub.client.protocol.generators[:] = [one for one in hub.client.generators if one.id != "field.render"]
+    pump(0.2)
+    shown = installed.part("core.panel_model").job_row(field, connected=True, steers=hub.steers(field))
+    seen: dict[str, Any] = {"row": [shown.line, list(shown.buttons)], "drawn": drawn(JOBS).operators}
+    camera = bpy.data.objects.new("Eye", bpy.data.cameras.new("Eye"))
+    bpy.context.scene.collection.objects.link(camera)
+    bpy.context.scene.camera = camera
+    camera.location, camera.rotation_euler, camera.scale = (1, -5, 2), (math.pi / 2, 0, 0), (3, 3, 3)
+    camera.data.angle = 0.8  # the picture is wide, so this is the horizontal angle
+    bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y = 400, 200
+    bpy.context.scene.render.resolution_percentage = 50
+    bpy.context.view_layer.update()
+    assert bpy.ops.scenecast.view_field(key=field.key) == {"FINISHED"}
+    view = hub.runs[0]
+    seen["placed"] = [placed(view), view.notes, view.order.hint]
+    seen["behind"] = [[shown.image.name, list(shown.image.size)] for shown in camera.data.background_images]
     return seen
 
 

@@ -13,11 +13,31 @@ HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parents[1]
 
 
+SMALL_DISK = (
+    "unshare", *(() if os.name != "posix" or os.geteuid() == 0 else ("--map-root-user",)), "--mount", "sh", "-c",
+    'mount -t tmpfs -o size=$1 none "$0" && shift && exec "$@"',
+)  # fmt: skip
+"""Starts a program that sees a disk of its own at the folder that is named first, so large as is named second."""
+
+
+def small_disks(folder: Path) -> bool:
+    """Whether this system lets its users have such disks: Linux with user namespaces does."""
+    try:
+        tried = subprocess.run([*SMALL_DISK, str(folder), "1000000", "true"], capture_output=True, timeout=20)
+    except OSError:
+        return False
+    return tried.returncode == 0
+
+
 class Serving:
     """The bridge of one folder: `start`, `kill`, `start` again finds its ledger as it was left."""
 
-    def __init__(self, python: str, folder: Path, *settings: str) -> None:
+    def __init__(self, python: str, folder: Path, *settings: str, disk_bytes: int = 0) -> None:
+        """`disk_bytes` has its data on a disk of its own, so small; see `small_disks`."""
         self._command = [python, str(HERE / "serve_with_fakes.py"), str(folder / "data"), *settings]
+        if disk_bytes:
+            (folder / "data").mkdir(parents=True, exist_ok=True)
+            self._command = [*SMALL_DISK, str(folder / "data"), str(disk_bytes), *self._command]
         self._runtime = folder / "runtime"
         self._runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log = folder / "bridge.log"

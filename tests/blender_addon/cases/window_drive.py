@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from mathutils import Quaternion
 NAME = "bl_ext.user_default.scenecast"
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
 INPUTS = json.loads((FOLDER / "inputs.json").read_text("utf-8"))
-PATIENCE_SECS = 60.0
+PATIENCE_SECS = 100.0
 seen: dict[str, Any] = {}
 
 
@@ -112,15 +112,18 @@ def live(area: Any) -> Iterator[float]:
     bpy.utils.register_class(opened)
     ids = [row.id for row in session().hub.live_generators]
     seen["live generators"] = ids
-    bpy.ops.scenecast.live_pick(generator="live.painterly" if "live.painterly" in ids else "fake.invert")
-    yield 0.3
-    with bpy.context.temp_override(area=area, window=bpy.context.window_manager.windows[0]):
-        bpy.ops.scenecast.live_start()
-    running = session().live
-    yield from until(lambda: running.overlay.drawn > 0 and running.lane.session.answered > 0)
+    view = area.spaces[0].region_3d
+    view.view_distance = 7.0
+    for generator in ("live.retexture", "live.painterly"):
+        running = yield from started(area, generator)
+        yield 2.0
+        picture(generator.replace(".", "_"))
+        seen[generator] = [running.lane.session.answered, running.overlay.fault, running.lane.row().title]
+        bpy.ops.scenecast.live_stop()
+        yield from until(lambda: not session().live_closing)
+    running = yield from started(area, "fake.invert")
     yield 1.0
     picture("live")
-    view = area.spaces[0].region_3d
     began, before = time.perf_counter(), running.lane.session.answered
     for _ in range(40):
         view.view_rotation = Quaternion((0, 0, 1), 0.03) @ view.view_rotation
@@ -145,6 +148,17 @@ def live(area: Any) -> Iterator[float]:
     bpy.utils.unregister_class(opened)
     for kind in (panels.SCENECAST_PT_make_view3d, panels.SCENECAST_PT_jobs_view3d):
         bpy.utils.register_class(kind)
+
+
+def started(area: Any, generator: str) -> Generator[float, None, Any]:
+    """Start that live generator on the viewport, and wait for its first picture; returns the preview."""
+    bpy.ops.scenecast.live_pick(generator=generator)
+    yield 0.3
+    with bpy.context.temp_override(area=area, window=bpy.context.window_manager.windows[0]):
+        bpy.ops.scenecast.live_start()
+    running = session().live
+    yield from until(lambda: running.overlay.drawn > 0 and running.lane.session.answered > 0)
+    return running
 
 
 def shader_editor(area: Any) -> Iterator[float]:
