@@ -50,6 +50,11 @@ class LiveRoom:
         """A place for one connection, which hears through `tell`."""
         return LiveDesk(self, tell)
 
+    def stop(self) -> None:
+        """The workers are gone: give back what is left of every session. Nobody hears of it."""
+        for session in list(self.sessions.values()):
+            session.bury()
+
     def figures(self) -> dict[str, float]:
         """Gauges for `/metrics`."""
         return {"live_sessions": float(len(self.sessions))}

@@ -135,6 +135,11 @@ class LiveSession:
             self._supervisor.give_up(self)
             self._finish()
 
+    def bury(self) -> None:
+        """Its worker was ended with all others."""
+        self.mute()
+        self._finish()
+
     def mute(self) -> None:
         """The client is gone: nothing is told any more."""
         self._tell = lambda message, payload: None

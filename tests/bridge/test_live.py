@@ -546,6 +546,8 @@ def test_the_bridge_stops_with_a_session_open(tmp_path: Path) -> None:
             live = await Live.open(me, params={"frame_secs": 50.0})
             await live.send()
             pids += one._supervisor.pids()
+            room, memory = one._live, session_of(one, live)._memory.path
+        assert not room.sessions and not os.path.exists(memory)
         assert len(pids) >= 2 and not [pid for pid in pids if psutil.pid_exists(pid)]
 
     run(story())
