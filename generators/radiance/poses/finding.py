@@ -29,6 +29,8 @@ STAGES = {
     "mapping": (0.75, 0.97, "placing cameras: {done} of {total}"),
 }
 NAMED_MAX = 20
+FEATURES_PER_PX, FEATURES_LEAST = 2.5, 1000
+"""Features of a photograph at most: 2000 at 800 px. Twice as many find the same poses in a third more time."""
 TEXTURE_LEAST, PARTNERS_LEAST = 300, 3
 
 
@@ -79,7 +81,8 @@ def find_poses(
             f"needed. {reasons}"
         )
     views, cameras, sizes = shots.by_lens(useful, fisheye=params.lens == "fisheye")
-    order = Order(tuple(views), tuple(cameras), filmed, threads, seed, mapper=params.mapper)
+    count = max(FEATURES_LEAST, round(FEATURES_PER_PX * params.resolution_px))
+    order = Order(tuple(views), tuple(cameras), filmed, threads, seed, features_max=count, mapper=params.mapper)
     answer = yield from _asked(order, folder, check)
     group = enough(answer, useful, params.least_placed_percent)
     skipped += [Skipped(shot.name, why) for shot, why in _unplaced(useful, answer)]
