@@ -46,6 +46,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
         yield Produced(cloud)
         return
     yield Progress(0.5, "colouring")
+    context.check()
     result = recoloured(cloud, _in_turn(changes), context.check)
     if context.wants_previews:
         yield Preview(before_after(cloud, result))
