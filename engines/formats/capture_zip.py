@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import stat
 import zipfile
@@ -21,6 +22,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 """And of those that may stand in for them."""
 
+_ASIDE = re.compile(r"(masks?|depths?|depth_maps?|normals?|thumbs?|thumbnails?|images_\d+)", re.IGNORECASE)
 _DIRECTORY_MAX_BYTES = 8 << 20
 """More than 20 000 entries with long names need; what claims more is not read into memory."""
 _PHOTOGRAPH_MAX_BYTES = 512 << 20
@@ -58,6 +60,7 @@ def first_photographs(path: Path, limits: Limits, count: int) -> Iterator[tuple[
     """Name and bytes of up to `count` photographs, spread evenly over their sorted names. Raises as above."""
     with opened(path) as archive:
         infos = _photographs(archive, path, limits)
+        infos = [info for info in infos if not lies_aside(info.filename)] or infos
         chosen = min(count, len(infos))
         for place in range(chosen):
             info = infos[place * len(infos) // chosen]
@@ -129,6 +132,11 @@ def _check(info: zipfile.ZipInfo, archive: str) -> None:
         raise DamagedFile(f"{name} in {archive} is encrypted", remedy="pack the photographs without a password")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise DamagedFile(f"{name} in {archive} is a link, not a file", remedy="pack the files themselves")
+
+
+def lies_aside(name: str) -> bool:
+    """Whether a file lies in a folder for masks, depth, normals, thumbnails or shrunk copies, by the usual names."""
+    return any(_ASIDE.fullmatch(part) for part in PurePosixPath(name).parts[:-1])
 
 
 def is_photograph(name: str) -> bool:

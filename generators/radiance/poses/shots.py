@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
-from engines.formats.capture_zip import is_photograph
+from engines.formats.capture_zip import is_photograph, lies_aside
 from generators.radiance import judging
 from generators.radiance.archive import CaptureError, Source
 from generators.radiance.capture import Skipped, mask_for
@@ -21,8 +20,6 @@ from generators.radiance.decoding import HEIC, HEIC_REMEDY, decoded, noted_orien
 from generators.radiance.poses.exif import Exif, read_exif
 from generators.radiance.poses.talk import View, ViewCamera
 
-ASIDE = re.compile(r"(masks?|depths?|depth_maps?|normals?|thumbs?|thumbnails?|images_\d+)", re.IGNORECASE)
-"""Folders beside the photographs that hold something else; `images_2` and so on are shrunk copies."""
 FOCAL_GUESS = 1.2
 """Focal length as a share of the longer side where nothing is known; COLMAP's own guess."""
 FISHEYE_GUESS = 0.45
@@ -52,7 +49,7 @@ def photograph_names(source: Source) -> tuple[list[str], list[Skipped]]:
     """The photographs of a capture without poses, sorted; those in a format that is not read are named."""
     names, skipped = [], []
     for name in sorted(source.names):
-        if any(ASIDE.fullmatch(part) for part in PurePosixPath(name).parts[:-1]):
+        if lies_aside(name):
             continue
         if is_photograph(name):
             names.append(name)

@@ -54,6 +54,14 @@ def test_a_capture_that_a_generator_made_is_kept_whole(tmp_path: Path) -> None:
     assert neutral.read(manifest, lambda _: written) == Capture(written, packed.name)
 
 
+def test_what_lies_aside_is_not_shown_unless_there_is_nothing_else(tmp_path: Path) -> None:
+    picture = PHOTOGRAPHS["images/a.png"]
+    packed = capture(tmp_path / "a.zip", {"images/b.png": picture, "Masks/b.png": picture, "images_4/b.png": picture})
+    assert [name for name, _ in capture_zip.first_photographs(packed.path, LIMITS, 9)] == ["images/b.png"]
+    small = capture(tmp_path / "b.zip", {"images_4/b.png": picture})
+    assert [name for name, _ in capture_zip.first_photographs(small.path, LIMITS, 9)] == ["images_4/b.png"]
+
+
 def test_a_zip_with_a_film_and_no_photograph_is_a_capture_too(tmp_path: Path) -> None:
     packed = capture(tmp_path / "film.zip", {"clips/walk.MOV": b"film", "notes.txt": b""})
     assert sniffed(packed.path)[1] is Kind.CAPTURE and photograph_names(packed.path, LIMITS) == ()
