@@ -200,7 +200,6 @@ def _peer_reduction(surface: Surface) -> tuple[str, float]:
     for name, low in (("theirs", theirs()), ("ours", decimated(surface, 10_000))):
         away = float(np.abs(ring(sampled(Surface(low.positions.astype(np.float32), low.faces))[0])).mean())
         uses = edges_of(low.faces).uses
-        note(
-            f"{name}: {len(low.faces):,} triangles, {int((uses != 2).sum())} bad edges, mean {away * 1000:.2f} mm off the ring"
-        )
+        bad = int((uses != 2).sum())
+        note(f"{name}: {len(low.faces):,} triangles, {bad} bad edges, mean {away * 1000:.2f} mm off the ring")
     return "fast-simplification", _best(theirs)
