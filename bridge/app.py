@@ -29,7 +29,7 @@ from bridge.metrics import Counters
 from bridge.outbox import WINDOW_BYTES
 from bridge.provenance import package_version
 from bridge.server import Server
-from bridge.settings import Settings, SettingsError
+from bridge.settings import Settings, SettingsError, publish_paths
 from bridge.store import Store
 from bridge.supervisor import Supervisor, WorkerSettings
 from bridge.uploads import Uploads
@@ -75,6 +75,7 @@ class Bridge:
     async def __aenter__(self) -> Self:
         """Start; the bridge answers when this returns. Raises `SettingsError`, `StoreInUse`, `DiscoveryError`."""
         tls = _tls_context(self.settings)
+        publish_paths(self.settings)
         data = self.settings.data_path
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.store = Store(
@@ -211,6 +212,7 @@ class Bridge:
                 await self._warming
         await self._exporter.stop()
         await self.jobs.stop(grace_secs)
+        self._live.stop()
         self._ledger.close()
 
     def _gate(self, port: int) -> Gate:

@@ -23,6 +23,10 @@ RUNTIME_DIR_VARIABLE = "SCENECAST_RUNTIME_DIR"
 CONFIG_VARIABLE = "SCENECAST_CONFIG"
 
 
+LOCATED = ("nerfstudio_python", "shap_e_folder")
+"""Settings that are paths for generators (`generators.located`)."""
+
+
 class SettingsError(ScenecastError):
     """A setting is unknown, of the wrong type, out of bounds, or contradicts another."""
 
@@ -92,6 +96,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     """Files offered at most, the newest first."""
     fsync: bool = False
     """Wait for the disk before a job is accepted: safe against power cuts, 2 to 8 ms slower per job."""
+    nerfstudio_python: str = ""
+    """The Python of an environment in which nerfstudio is installed; its methods are offered when it is named."""
+    shap_e_folder: str = ""
+    """Folder with the weights of Shap-E as diffusers keeps them; makes things of words when it is named."""
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
     @property
@@ -108,6 +116,13 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             return ipaddress.ip_address(self.address).is_loopback
         except ValueError:
             return False
+
+
+def publish_paths(settings: Settings) -> None:
+    """Tell generators, in this process and in every worker, where the things are that only the user can provide."""
+    for name in LOCATED:
+        if path := getattr(settings, name):
+            os.environ[ENVIRONMENT_PREFIX + name.upper()] = path
 
 
 def load(

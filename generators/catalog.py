@@ -16,6 +16,7 @@ import msgspec
 
 from engines.kinds import Kind
 from generators.errors import BadInput, BadParameter, Unavailable, UnknownGenerator, WrongLane
+from generators.located import missing
 from generators.pipe import DeviceRow
 from generators.spec import GeneratorSpec, Live, Params, Weights, params_schema
 
@@ -164,6 +165,9 @@ def missing_need(
         # the top-level package only: finding a submodule would import its parent
         if importlib.util.find_spec(module.partition(".")[0]) is None:
             return f"it needs the Python package {module}; install it beside Scenecast"
+    for need in spec.needs.located:
+        if reason := missing(need):
+            return reason
     for weights in spec.needs.weights:
         if weights_found is not None and not weights_found(weights):
             size_gb = weights.size_bytes / 1e9

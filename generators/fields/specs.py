@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from engines.kinds import Kind
+from generators.located import Located
 from generators.spec import GeneratorSpec, Live, Needs, Params, Port
 
 RESOLUTION = Meta(
@@ -126,6 +127,38 @@ class FieldOrbitParams(Params):
     distance: Annotated[float, Meta(ge=0.05, le=20, title="Distance", description="In radii of the field")] = 1.4
 
 
+class NerfstudioParams(Params):
+    """Which of nerfstudio's methods, for how long, and what else it is to be told."""
+
+    method: Annotated[
+        Literal["splatfacto", "nerfacto"],
+        Meta(title="Method", description="splatfacto trains splats; nerfacto a field, which comes back as points"),
+    ] = "splatfacto"
+    resolution_px: Annotated[int, RESOLUTION] = 960
+    iterations: Annotated[
+        int, Meta(ge=100, le=200_000, title="Iterations", extra_json_schema={"suggestions": [7000, 15_000, 30_000]})
+    ] = 7000
+    points: Annotated[
+        int,
+        Meta(ge=1000, le=5_000_000, title="Points", description="How many points to take from nerfacto's field"),
+    ] = 500_000
+    flags: Annotated[
+        list[str],
+        Meta(
+            max_length=64,
+            title="Further flags",
+            description="Passed to ns-train, each as --name=value",
+            extra_json_schema={"advanced": True},
+        ),
+    ] = []
+
+
+NERFSTUDIO = Located(
+    setting="nerfstudio_python",
+    what="the Python of an environment of its own with nerfstudio 1.1 (3.5 GB, Apache-2.0)",
+)
+
+
 class ViewFieldParams(Params):
     """How a field is shown while the camera rests."""
 
@@ -193,4 +226,18 @@ VIEW_FIELD = GeneratorSpec(
     prepare="generators.fields.warm:compile_kernels",
 )
 
-SPECS: tuple[GeneratorSpec, ...] = (FIELD_FROM_PHOTOS, FIELD_RENDER, FIELD_ORBIT, VIEW_FIELD)
+SPLATS_BY_NERFSTUDIO = GeneratorSpec(
+    id="splats.from_photos_nerfstudio",
+    title="Splats from photographs, by nerfstudio",
+    promise="Has nerfstudio, installed on its own, make splats of photographs on the graphics card.",
+    takes=(PHOTOS,),
+    gives=(Kind.SPLATS,),
+    params=NerfstudioParams,
+    needs=Needs(memory_gb=4.0, gpu_memory_gb=6.0, located=(NERFSTUDIO,)),
+    run="generators.fields.nerfstudio.provider:run",
+    timeout_secs=12 * 3600.0,
+    silence_secs=1800.0,
+    attempts=2,
+)
+
+SPECS: tuple[GeneratorSpec, ...] = (FIELD_FROM_PHOTOS, FIELD_RENDER, FIELD_ORBIT, VIEW_FIELD, SPLATS_BY_NERFSTUDIO)
