@@ -1,8 +1,8 @@
 """3MF (3MF Consortium, core 1.3): what today's slicers want, in millimetres with Z up, as a welded surface.
 
-Vertex colours go into a colour group of the materials extension; uvs and textures are left. Read: all objects of the
-build with their transforms and the file's unit, as one bare surface. The archive is judged before it is unpacked, and
-a document type, by which XML can be made to grow, is refused.
+Vertex colours and the base colour at each corner go into a colour group of the materials extension. Read: all objects
+of the build with their transforms and the file's unit, as one bare surface. The archive is judged before it is unpacked,
+and a document type, by which XML can be made to grow, is refused.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import Mesh
-from engines.colour import srgb_from_linear
+from engines.colour import linear_pixels, srgb_from_linear
 from engines.conventions import Host
 from engines.errors import UnsuitableAsset
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_mesh, welded
-from engines.kinds import Kind
+from engines.kinds import Kind, MapName
 from engines.three_mf_reader import read_mesh
 from engines.transforms import PRINT, move_mesh
 
@@ -71,7 +72,7 @@ def _model(bare: Mesh, moved: Mesh, provenance: str) -> str:
         note = json.dumps(json.loads(provenance), sort_keys=True)
         text.write(f'<metadata name="Description">{_escaped(note)}</metadata>\n')
     text.write("<resources>\n")
-    corners = _colours(bare, moved)
+    corners = _colours(moved)
     if corners is not None:
         codes, rows = np.unique(corners.reshape(-1, 4), axis=0, return_inverse=True)
         marks = "".join(f'<m:color color="#{bytes(code).hex().upper()}"/>' for code in codes)
@@ -91,19 +92,36 @@ def _model(bare: Mesh, moved: Mesh, provenance: str) -> str:
     return text.getvalue()
 
 
-def _colours(bare: Mesh, moved: Mesh) -> NDArray[np.uint8] | None:
-    """sRGB and alpha of every corner of the welded triangles, uint8 [F, 3, 4]; None without vertex colours."""
-    if moved.colours is None:
+def _colours(mesh: Mesh) -> NDArray[np.uint8] | None:
+    """sRGB and alpha of every corner of the triangles that are kept, uint8 [F, 3, 4]; None where all is white."""
+    painted = _painted(mesh)
+    if mesh.colours is None and painted is None:
         return None
-    corners = moved.positions[moved.faces]
-    same = [(corners[:, a] == corners[:, b]).all(axis=1) for a, b in ((0, 1), (1, 2), (2, 0))]
-    kept = moved.faces[~(same[0] | same[1] | same[2])]
-    rgba = np.ones((len(moved.colours), 4), np.float32)
-    rgba[:, : moved.colours.shape[1]] = moved.colours
+    rgba = np.ones((len(mesh.positions), 4), np.float32)
+    if mesh.colours is not None:
+        rgba[:, : mesh.colours.shape[1]] = mesh.colours
+    if painted is not None:
+        rgba[:, :3] *= painted
     rgba[:, :3] = srgb_from_linear(rgba[:, :3])
     codes: NDArray[np.uint8] = np.round(np.clip(rgba, 0, 1) * 255).astype(np.uint8)
-    result: NDArray[np.uint8] = codes[kept]
-    return result
+    corners = mesh.positions[mesh.faces]
+    same = [(corners[:, a] == corners[:, b]).all(axis=1) for a, b in ((0, 1), (1, 2), (2, 0))]
+    kept: NDArray[np.uint8] = codes[mesh.faces[~(same[0] | same[1] | same[2])]]
+    return kept
+
+
+def _painted(mesh: Mesh) -> NDArray[np.float32] | None:
+    """Linear light of the base colour texture at every vertex, float32 [V, 3]: a printer's colours are its corners'."""
+    base = mesh.material.maps.get(MapName.BASE_COLOR) if mesh.material is not None else None
+    if base is None or mesh.uvs is None:
+        return None
+    height, width = base.pixels.shape[:2]
+    uvs = mesh.uvs.astype(np.float64)
+    u, v = np.where((uvs >= 0) & (uvs <= 1), uvs, uvs % 1.0).T  # textures repeat, but 1 is an edge of the first
+    columns = np.minimum((u * width).astype(np.int64), width - 1)
+    rows = np.clip(((1 - v) * height).astype(np.int64), 0, height - 1)
+    picked = replace(base, pixels=np.ascontiguousarray(base.pixels[rows, columns][None]))
+    return linear_pixels(picked)[0, :, :3]
 
 
 def _escaped(text: str) -> str:

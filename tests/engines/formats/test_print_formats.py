@@ -1,5 +1,6 @@
 """STL and 3MF: millimetres with Z up, welded, as other people's readers see them."""
 
+import re
 import struct
 import zipfile
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.assets import Mesh
+from engines.assets import Image, Material, Mesh
 from engines.asymmetric import asymmetric_mesh
 from engines.conventions import Host
 from engines.errors import DamagedFile, EnginesError, TooLarge, UnsuitableAsset
@@ -18,7 +19,7 @@ from engines.formats import stl, three_mf
 from engines.formats.registry import Limits, decoder, encoder, format_named
 from engines.geometry import welded
 from engines.hosts import HOSTS
-from engines.kinds import Kind
+from engines.kinds import Kind, MapName
 from engines.sniffing import sniffed
 from tests.engines.formats.splat_clouds import mutations
 
@@ -111,6 +112,22 @@ def test_lib3mf_reads_our_3mf(tmp_path: Path) -> None:
     np.testing.assert_allclose(places.max(axis=0), [x.max(), (-z).max(), y.max()], rtol=1e-5, atol=1e-3)
     colours = model.GetColorGroups()
     assert colours.MoveNext() and colours.GetCurrentColorGroup().GetCount() >= 3
+
+
+def test_the_texture_becomes_the_corners_colours(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    pixels[0, 0], pixels[1, 1] = (255, 0, 0), (0, 0, 255)  # top left, bottom right
+    mesh = Mesh(
+        np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32),
+        np.array([[0, 1, 2]], np.uint32),
+        uvs=np.array([[0.1, 1.1], [1.0, 0.0], [0.0, 1.0]], np.float32),
+        material=Material({MapName.BASE_COLOR: Image(pixels)}),
+    )
+    with zipfile.ZipFile(written("3mf", mesh, tmp_path)) as archive:
+        model = archive.read("3D/3dmodel.model").decode()
+    colours = re.findall(r'color="(#\w+)"', model)
+    [corner] = re.findall(r'p1="(\d)" p2="(\d)" p3="(\d)"', model)
+    assert [colours[int(at)] for at in corner] == ["#000000FF", "#0000FFFF", "#FF0000FF"]
 
 
 def test_a_solid_stays_a_solid(tmp_path: Path) -> None:
