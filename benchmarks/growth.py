@@ -132,7 +132,7 @@ def growing(served: Served) -> Iterator[Figure]:
         values = {"resolution_px": SIDE_PX, "iterations": ITERATIONS, "splats_max": 30_000, "hold_out_every": 8}
         job = client.submit("splats.from_photos", values, inputs={"photos": capture}, seed=1, preview_px=0, fresh=True,
                             growth=Growth(per_sec=1), on_grown=grown)  # fmt: skip
-        client.drive(lambda: job.cloud is not None and job.cloud.final, 600, "the cloud")
+        client.drive(lambda: job.over and job.cloud is not None and job.cloud.final, 600, "the cloud")
         final = _arrays(client.fetch(job.assets[0]))
         yield from _of_first(pieces, seen[0], judged)
         yield from _over_time(seen, judged)
