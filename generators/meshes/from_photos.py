@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from engines.assets import Capture, Mesh, Splats
+from engines.assets import Capture, Clip, Mesh, Splats
 from generators.events import Context, Event, GeneratorError, Note, Preview, Produced, Progress, Request
 from generators.meshes.depth_views import cloud_render
 from generators.meshes.exposure import even_gains
@@ -16,9 +17,11 @@ from generators.meshes.from_splats import looked, meshed, sized
 from generators.meshes.specs import FromPhotosParams
 from generators.meshes.view_colours import Picture
 from generators.meshes.viewpoints import chosen
+from generators.radiance.capture import Capture as ReadCapture
 from generators.radiance.capture import read_capture
 from generators.radiance.parameters import Parameters, from_splats
 from generators.radiance.photographs import Photograph, load_photographs
+from generators.radiance.poses.capture_poses import is_posed, on_posed
 from generators.radiance.rasterizer import backend_for
 from generators.radiance.splats_from_photos import preview
 from generators.radiance.trainer import Trainer, TrainerSettings
@@ -40,19 +43,31 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     if not isinstance(params, FromPhotosParams):
         raise TypeError(f"mesh.from_photos wants FromPhotosParams, got {type(params).__name__}")
     photos, splats = request.inputs.get("photos"), request.inputs.get("splats")
-    if not isinstance(photos, Capture):
-        raise GeneratorError("no photographs were given; pass a zip or folder of photographs with their camera poses")
+    if not isinstance(photos, Capture | Clip):
+        raise GeneratorError("no photographs were given; pass a zip or folder of photographs, or a film")
+    cloud = from_splats(splats) if isinstance(splats, Splats) else None
+    if cloud is not None and not is_posed(photos):
+        raise GeneratorError(
+            "these photographs have no camera poses, and poses found now would not be those of the splats; run "
+            "capture.poses once and use what it makes for both"
+        )
+    yield from on_posed(
+        photos, context, seed=request.seed, work=lambda path: _from_posed(params, request.seed, path, cloud, context)
+    )
+
+
+def _from_posed(
+    params: FromPhotosParams, seed: int, path: Path, cloud: Parameters | None, context: Context
+) -> Iterator[Event]:
     yield Progress(0.0, "reading photographs")
-    capture = read_capture(photos.path, context.check)
+    capture = read_capture(path, context.check)
     photographs, unreadable = load_photographs(capture, longest_side_px=params.photo_px, check=context.check)
     skipped = (*capture.skipped, *unreadable)
     if skipped:
         named = "; ".join(f"{one.name} ({one.reason})" for one in skipped[:NAMED_MAX])
         yield Note(f"{len(photographs)} photographs are used. Left out: {named}")
-    if isinstance(splats, Splats):
-        cloud = from_splats(splats)
-    else:
-        cloud = yield from _trained(photos, capture, params, request.seed, context)
+    if cloud is None:
+        cloud = yield from _trained(capture, params, seed, context)
     yield Progress(TRAINED, "measuring distances")
     render = cloud_render(cloud, backend_for(context.device))
     views = looked(render, [sized(p.camera, params.view_px) for p in photographs], context.check)
@@ -68,17 +83,15 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     made: list[Mesh] = []
     for event in meshed(views, pictures, params, context, "mesh from photographs", made, extra):
         yield Progress(TRAINED + (1 - TRAINED) * event.fraction, event.stage) if isinstance(event, Progress) else event
-    yield Note("the capture's own units were taken for metres unless it says otherwise")
+    if capture.unit_m is None:
+        yield Note("the capture does not say how large the scene is; its own units were taken for metres")
     yield Produced(made[0])
 
 
 def _trained(
-    photos: Capture, capture: object, params: FromPhotosParams, seed: int, context: Context
+    capture: ReadCapture, params: FromPhotosParams, seed: int, context: Context
 ) -> Generator[Event, None, Parameters]:
     """A cloud trained on small versions of the photographs, in their own world."""
-    from generators.radiance.capture import Capture as Read
-
-    assert isinstance(capture, Read)
     small, _ = load_photographs(capture, longest_side_px=params.view_px, check=context.check)
     settings = TrainerSettings(iterations=params.iterations, splats_max=params.splats_max, sh_degree=1, seed=seed)
     yield Progress(0.04, "seeding splats")

@@ -248,7 +248,7 @@ def _spec(
     )
 
 
-_PHOTOS = "A folder or zip of overlapping photographs with transforms.json or a COLMAP model"
+_PHOTOS = "A folder or zip of overlapping photographs, with camera poses if there are any, or a film"
 _UNFOLDS = Needs(memory_gb=2.0, modules=UNFOLDING)
 
 SPECS = (
@@ -271,11 +271,11 @@ SPECS = (
     _spec(
         "mesh.from_photos",
         "Mesh from photographs",
-        "Turns posed photographs into a mesh that wears the photographs themselves.",
+        "Turns photographs or a film into a mesh that wears the photographs themselves.",
         FromPhotosParams,
         "from_photos",
         (
-            Port(name="photos", kinds=(Kind.CAPTURE,), help=_PHOTOS),
+            Port(name="photos", kinds=(Kind.CAPTURE, Kind.CLIP), help=_PHOTOS),
             Port(
                 name="splats", kinds=(Kind.SPLATS,), optional=True, help="A cloud trained on them: saves the training"
             ),

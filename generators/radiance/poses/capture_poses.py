@@ -52,17 +52,23 @@ def found_poses(
         return (yield from find_poses(source, folder, params, seed=seed, check=context.check, filmed=filmed))
 
 
+def is_posed(photos: Capture | Clip) -> bool:
+    """Whether the poses of these photographs came with them."""
+    if isinstance(photos, Clip) or is_film(photos.path):
+        return False
+    with open_source(photos.path) as source:
+        return has_poses(source)
+
+
 def with_poses(photos: Capture | Clip, context: Context, *, seed: int) -> Iterator[Event | Path]:
     """Events while poses are found with the usual settings, and at last where the capture that has them lies.
 
     That is the capture given, without any event, when it has poses. A run that is taken up again finds what it made.
     """
     made = context.scratch / FOLDER / POSED
-    if isinstance(photos, Capture) and not is_film(photos.path):
-        with open_source(photos.path) as source:
-            if has_poses(source):
-                yield photos.path
-                return
+    if isinstance(photos, Capture) and is_posed(photos):
+        yield photos.path
+        return
     if not made.exists():
         yield from found_poses(photos, CapturePosesParams(), context, seed=seed)
         yield Note("the poses were found for this run alone; capture.poses keeps them for others")

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from engines.assets import Capture, Mesh
+from engines.assets import Capture, Mesh, Splats
 from engines.geometry import check_mesh
 from engines.kinds import MapName
 from generators.events import Cancelled, Event, GeneratorError, Note, Produced, Progress, Request
@@ -95,3 +95,17 @@ def test_what_cannot_be_used_is_refused_in_words() -> None:
         with pytest.raises(Cancelled):
             request = Request(short, 0, {"photos": Capture(Path(folder))})
             list(from_photos.run(request, Bench(Path(folder), checks_left=20, wants_previews=False)))
+
+
+def test_splats_need_photographs_whose_poses_are_their_own(tmp_path: Path) -> None:
+    write_capture(tmp_path / "room", seen(), posed=False)
+    cloud = Splats(
+        positions=np.zeros((1, 3), np.float32),
+        rotations=np.array([[1, 0, 0, 0]], np.float32),
+        scales=np.ones((1, 3), np.float32),
+        opacities=np.ones(1, np.float32),
+        sh=np.zeros((1, 1, 3), np.float32),
+    )
+    inputs = {"photos": Capture(tmp_path / "room"), "splats": cloud}
+    with pytest.raises(GeneratorError, match=r"run capture\.poses once"):
+        list(from_photos.run(Request(PARAMS, 1, inputs), Bench(tmp_path)))
