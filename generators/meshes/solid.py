@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from engines.geometry import smooth_normals
 from generators.meshes.hole_filling import filled, outlines
 from generators.meshes.isosurface import Check, Surface
+from generators.meshes.manifold import cut_apart
 from generators.meshes.topology import edges_of
 
 SMALL_HOLE = 0.25
@@ -43,7 +44,9 @@ def closed(surface: Surface, thickness_m: float, check: Check = lambda: None) ->
         surface, holes, _ = filled(surface, most, check)
     if not edges_of(surface.faces).border.any():
         return surface, holes, False
-    return thickened(surface, thickness_m), holes, True
+    # Where two outlines still touch in a point the rim would have four sides there.
+    apart, _ = cut_apart(surface)
+    return thickened(apart, thickness_m), holes, True
 
 
 def _length(surface: Surface, loop: NDArray[np.int64]) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from generators.meshes.decimation import decimated
 from generators.meshes.hole_filling import filled, outlines
 from generators.meshes.isosurface import Surface
-from generators.meshes.manifold import mended, opened
+from generators.meshes.manifold import mended, opened, oriented
 from generators.meshes.solid import closed as made_closed
 from generators.meshes.solid import thickened
 from generators.meshes.topology import largest_pieces, pieces, volume_m3
@@ -87,6 +88,23 @@ def test_a_sheet_is_given_a_thickness() -> None:
     assert closed(slab.faces) and volume_m3(slab.positions, slab.faces) == pytest.approx(0.1, rel=1e-4)
     whole, holes, thick = made_closed(sheet(), 0.1)
     assert thick and holes == 0 and closed(whole.faces)
+
+
+@pytest.mark.parametrize("seed", [5, 6, 18, 36])
+def test_whatever_is_left_of_a_shape_can_be_closed(seed: int) -> None:
+    """A third of the triangles gone, a third of the rest turned round, nothing joined."""
+    rng = np.random.default_rng(seed)
+    whole = ring_surface(24) if seed % 2 else ball_surface(16)
+    faces = whole.faces[rng.random(len(whole.faces)) > 0.35].copy()
+    turned = rng.random(len(faces)) < 0.3
+    faces[turned] = faces[turned][:, ::-1]
+    soup = whole.positions[faces].reshape(-1, 3)
+    surface, _ = mended(soup, np.arange(len(soup)).reshape(-1, 3))
+    patched, _, left = filled(surface)
+    patched, _ = oriented(patched)
+    assert left == 0 and closed(patched.faces)
+    assert closed(decimated(patched, len(patched.faces) // 3).faces)
+    assert closed(made_closed(surface, 0.05)[0].faces)
 
 
 def test_crumbs_and_tatters_go() -> None:
