@@ -72,18 +72,11 @@ def _sample(texels: np.ndarray, first: int, side: int, u: Real, v: Real, weight:
 
 
 @inlined
-def _filtered(
-    texels: np.ndarray, side: int, u: Real, v: Real, texels_per_px: Real, weight: Real, into: FloatArray
-) -> None:
-    """Add a texture's value to `into`, from the one or two halvings that suit the size of a pixel."""
-    levels = int(math.log2(side)) + 1
-    wanted = math.log2(max(texels_per_px, np.float32(1)))
-    level = min(int(wanted), levels - 1)
-    part = np.float32(0) if level == levels - 1 else wanted - np.float32(level)
-    first = 0
-    for coarser in range(level):
-        first += (side >> coarser) * (side >> coarser)
-    here = side >> level
+def _filtered(texels: np.ndarray, side: int, u: Real, v: Real, wanted: Real, weight: Real, into: FloatArray) -> None:
+    """Add a texture's value to `into`, from the one or two halvings next to the `wanted` one."""
+    level = int(wanted)
+    here, part = side >> level, wanted - np.float32(level)
+    first = (4 * side * side - 4 * here * here) // 3  # texels of all finer ones
     if part < np.float32(0.9):
         _sample(texels, first, here, u, v, weight if part < np.float32(0.1) else weight * (1 - part), into)
     if part >= np.float32(0.1):
@@ -115,7 +108,8 @@ def _textured(
         u = (-sign * wz if axis == 0 else wx if axis == 1 else sign * wx) * per_tile
         v = (sign * wz if axis == 1 else -wy) * per_tile
         before_x, before_y = found[5], found[6]
-        _filtered(texels[upward], side, u, v, per_px * per_tile * np.float32(side), weight, found)
+        wanted = min(math.log2(max(per_px * per_tile * np.float32(side), np.float32(1))), look[4])
+        _filtered(texels[upward], side, u, v, wanted, weight, found)
         tx, ty = (found[5] - before_x) * 2 - weight, (found[6] - before_y) * 2 - weight
         if axis == 0:
             by += ty
@@ -180,7 +174,7 @@ def _lit(
     fit += np.float32(0.0425) - np.float32(0.0275) * rough
     fit_a = np.float32(-1.04) * fit + np.float32(1.04) - np.float32(0.572) * rough
     fit_b = np.float32(1.04) * fit + np.float32(0.022) * rough - np.float32(0.04)
-    hidden = 1 - math.exp(-look[1] * z)
+    hidden = 1 - math.exp(-look[1] * z) if look[1] > 0 else np.float32(0)
     toward = dx * sun[0] + dy * sun[1] + dz * sun[2]
     for c in range(3):
         base = found[c] * found[c]
@@ -220,7 +214,7 @@ def shade(
     view: FloatArray,
     sun: FloatArray,  # [3] towards it, world
     light: FloatArray,  # [12], see _sky
-    look: FloatArray,  # exposure, haze per metre, relief, 1 where something else lies on top
+    look: FloatArray,  # exposure, haze per metre, relief, 1 where something else lies on top, log2 of the side
     curve: np.ndarray,  # uint8 [4096] of tone-mapped sRGB by sqrt(value / 16)
     out: np.ndarray,  # uint8 [H, W, 3]
 ) -> None:

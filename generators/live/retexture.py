@@ -55,6 +55,7 @@ class Dresser:
     def __init__(self, seed: int, device: str = "cpu") -> None:
         self._seed, self._device = seed, device
         self._textures: dict[tuple[str, int, float | None], Texture] = {}
+        self._paired: tuple[Texture, Texture, NDArray[np.uint8]] | None = None
         self._curve = tone_curve()
 
     def dress(
@@ -64,7 +65,7 @@ class Dresser:
         side = int(params.texture_px)
         walls = self._texture(params.material, side, params.tile_m)
         above = self._texture(params.above, side, None) if params.above.strip() else walls
-        texels = np.stack([walls.texels, above.texels]) if above is not walls else walls.texels[None].repeat(2, axis=0)
+        texels = self._pair(walls, above)
         height, width = depth.shape
         view = _view(camera)
         if normal is None:
@@ -75,7 +76,8 @@ class Dresser:
         half = np.empty((-(-height // 2), -(-width // 2), 2), np.float32)
         surfacing.openness(depth, normal, view, inside, np.float32(params.shadow_m), half)
         look = np.array(
-            [2.0**params.exposure, params.haze * 0.08, params.relief, 1.0 if above is not walls else 0.0], np.float32
+            [2.0**params.exposure, params.haze * 0.08, params.relief, float(above is not walls), math.log2(side)],
+            np.float32,
         )
         out = np.empty((height, width, 3), np.uint8)
         lighting.shade(
@@ -83,6 +85,12 @@ class Dresser:
             sun.astype(np.float32), daylight(params.sun_height_deg, params.sun, params.sky), look, self._curve, out,
         )  # fmt: skip
         return out
+
+    def _pair(self, walls: Texture, above: Texture) -> NDArray[np.uint8]:
+        """The texels of both, one behind the other; kept while they stay the same."""
+        if self._paired is None or self._paired[0] is not walls or self._paired[1] is not above:
+            self._paired = (walls, above, np.stack([walls.texels, above.texels]))
+        return self._paired[2]
 
     def _texture(self, words: str, side: int, tile_m: float | None) -> Texture:
         key = (words.strip(), side, tile_m)

@@ -12,6 +12,10 @@ from generators.radiance.rasterizer.kernels import inlined, parallel_kernel, pra
 
 Real = Any
 """A number of a kernel, a float32 unless it is an integer."""
+SAMPLES = 12
+_TURN, _FAR = np.arange(SAMPLES) * np.radians(137.50776), np.sqrt((np.arange(SAMPLES) + 0.7) / SAMPLES)
+SPIRAL = np.stack([np.cos(_TURN) * _FAR, np.sin(_TURN) * _FAR], axis=1).astype(np.float32)
+"""Where to look for what closes the sky, in a disc of radius 1: turned by golden angles, the same everywhere."""
 VIEW = 17
 """Numbers of a view: rotation by rows (9), place (3), focal x and y, centre x and y, 1 when orthographic."""
 
@@ -90,10 +94,8 @@ def openness(
             per_m = view[12] if view[16] > 0 else view[12] / max(here, np.float32(1e-3))
             reach_px = min(max(reach_m * per_m, np.float32(3)), np.float32(48))
             closed = np.float32(0)
-            for sample in range(12):
-                angle = np.float32(sample) * np.float32(2.3999632)  # golden angle: even, and the same everywhere
-                far = reach_px * math.sqrt((np.float32(sample) + np.float32(0.7)) / np.float32(12))
-                sx, sy = int(x + math.cos(angle) * far), int(y + math.sin(angle) * far)
+            for sample in range(SAMPLES):
+                sx, sy = int(x + SPIRAL[sample, 0] * reach_px), int(y + SPIRAL[sample, 1] * reach_px)
                 if sx < 0 or sy < 0 or sx >= width or sy >= height or not depth[sy, sx] < np.float32(1e30):
                     continue
                 qx, qy, qz = place_of(view, sx, sy, depth[sy, sx])
@@ -102,7 +104,7 @@ def openness(
                 rise = (qx * nx + qy * ny + qz * nz) / math.sqrt(square)
                 fades = max(np.float32(0), 1 - square / (np.float32(4) * reach_m * reach_m))
                 closed += max(np.float32(0), rise - np.float32(0.12)) * fades
-            out[row, column, 0] = max(np.float32(0.12), 1 - np.float32(2.2) * closed / 12)
+            out[row, column, 0] = max(np.float32(0.12), 1 - np.float32(2.2) * closed / SAMPLES)
             if sun[0] * nx + sun[1] * ny + sun[2] * nz <= 0:
                 continue
             shadow = np.float32(0)
