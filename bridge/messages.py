@@ -731,7 +731,7 @@ class Refused(Message, tag="refused"):
     """Where in the message, as `$.params.size_px`."""
     remedy: Text = ""
     request_id: Annotated[str, Meta(max_length=128)] = ""
-    """The request, or the job, that it is about; empty when it could not be read."""
+    """The request, job, upload, transfer or live session that it is about; empty when it could not be read."""
     fatal: bool = False
 
 
