@@ -34,13 +34,25 @@ def cloud_from(request: Request, port: str = "cloud", *, broken_allowed: bool = 
         raise GeneratorError(f"input {port!r}: sh have the shape {list(cloud.sh.shape)}, expected [{count}, K, 3]")
     if count == 0:
         raise GeneratorError(f"input {port!r}: the cloud is empty; give one with at least one splat")
-    if not broken_allowed:
-        bad = int(broken_rows(cloud).sum())
-        if bad:
-            raise GeneratorError(
-                f"input {port!r}: {bad:,} of {count:,} splats hold values that are not numbers; run splats.clean first"
-            )
+    cloud = owned(cloud)
+    bad = 0 if broken_allowed else int(broken_rows(cloud).sum())
+    if bad:
+        raise GeneratorError(
+            f"input {port!r}: {bad:,} of {count:,} splats hold values that are not numbers; run splats.clean first"
+        )
     return cloud
+
+
+def owned(cloud: Splats) -> Splats:
+    """The cloud in contiguous float32 arrays that may be written to; the same object if it is so already.
+
+    Inputs come as files mapped read-only, and numba would compile every kernel once more for such arrays.
+    """
+    arrays = {name: getattr(cloud, name) for name in ARRAYS}
+    if all(a.dtype == np.float32 and a.flags.c_contiguous and a.flags.writeable for a in arrays.values()):
+        return cloud
+    positions, rotations, scales, opacities, sh = (np.array(a, np.float32, order="C") for a in arrays.values())
+    return Splats(positions, rotations, scales, opacities, sh, cloud.name)
 
 
 def broken_rows(cloud: Splats) -> NDArray[np.bool_]:

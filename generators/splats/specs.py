@@ -17,6 +17,7 @@ from generators.splats.params import (
 )
 
 CLOUD = Port(name="cloud", kinds=(Kind.SPLATS,), help="The splat cloud.")
+PREPARE = "generators.splats.warm:compile_kernels"
 NEEDS = Needs(memory_gb=1.5, modules=("numba",))
 CLOUDS_MAX = 8
 MERGED = (
@@ -38,6 +39,7 @@ SPECS = (
         params=CropParams,
         needs=NEEDS,
         run="generators.splats.crop:run",
+        prepare=PREPARE,
     ),
     GeneratorSpec(
         id="splats.clean",
@@ -48,6 +50,7 @@ SPECS = (
         params=CleanParams,
         needs=NEEDS,
         run="generators.splats.clean:run",
+        prepare=PREPARE,
     ),
     GeneratorSpec(
         id="splats.transform",
@@ -58,6 +61,7 @@ SPECS = (
         params=TransformParams,
         needs=NEEDS,
         run="generators.splats.transform:run",
+        prepare=PREPARE,
     ),
     GeneratorSpec(
         id="splats.merge",
@@ -68,6 +72,7 @@ SPECS = (
         params=MergeParams,
         needs=NEEDS,
         run="generators.splats.merge:run",
+        prepare=PREPARE,
     ),
     GeneratorSpec(
         id="splats.decimate",
@@ -78,6 +83,7 @@ SPECS = (
         params=DecimateParams,
         needs=NEEDS,
         run="generators.splats.decimate:run",
+        prepare=PREPARE,
     ),
     GeneratorSpec(
         id="splats.levels",
@@ -88,6 +94,7 @@ SPECS = (
         params=LevelsParams,
         needs=NEEDS,
         run="generators.splats.levels:run",
+        prepare=PREPARE,
     ),
     GeneratorSpec(
         id="splats.recolour",
@@ -106,6 +113,7 @@ SPECS = (
         params=RecolourParams,
         needs=NEEDS,
         run="generators.splats.recolour:run",
+        prepare=PREPARE,
     ),
     GeneratorSpec(
         id="splats.relight",
@@ -116,6 +124,7 @@ SPECS = (
         params=RelightParams,
         needs=NEEDS,
         run="generators.splats.relight:run",
+        prepare=PREPARE,
     ),
     GeneratorSpec(
         id="splats.from_image",
@@ -129,5 +138,6 @@ SPECS = (
         params=FromImageParams,
         needs=NEEDS,
         run="generators.splats.from_image:run",
+        prepare=PREPARE,
     ),
 )

@@ -7,6 +7,7 @@ import pytest
 
 from engines.assets import Array, Splats
 from generators.events import GeneratorError
+from generators.splats import alignment
 from generators.splats.clouds import joined, taken
 from generators.splats.moving import Similarity, moved, rotation_xyz
 from generators.splats.params import MergeParams
@@ -67,7 +68,8 @@ def test_a_cloud_turned_far_away_and_grown_is_found_by_searching() -> None:
     assert "grown by 0.80" in done.notes[0] or "grown by 0.79" in done.notes[0]
 
 
-def test_clouds_that_have_nothing_in_common_are_refused() -> None:
+def test_clouds_that_have_nothing_in_common_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "TURNS_DEG", (0, 120))  # each takes its full number of rounds
     other = replace(
         random_cloud(1500, harmonics=1, size_m=0.02), positions=random_cloud(1500).positions * np.float32(2)
     )
