@@ -365,9 +365,9 @@ def _job(box: Any, row: JobRow, context: Any) -> None:
     if row.fraction is not None:
         words.progress(factor=row.fraction, text=row.line)
     else:
-        line = words.row()
+        line = words.column(align=True)
         line.alert = row.tone == "bad"
-        line.label(text=row.line, icon=TONE_ICONS[row.tone])
+        _text(line, row.line, context, icon=TONE_ICONS[row.tone], taken=14)
     if "cancel" in row.buttons:
         operator = split.operator("scenecast.cancel", text="", icon="X")
         operator.key = row.key
@@ -386,17 +386,27 @@ def _job_buttons(box: Any, row: JobRow) -> None:
             line.operator_menu_enum("scenecast.place", "target", text="Place", icon="PIVOT_CURSOR").key = row.key
             continue
         operator, icon, text = BUTTONS[button]
-        wide = button in ("retry", "new_seed", "copy_error", "pause", "resume", "finish", "further", "view")
+        crowded = button == "new_seed" and ("further" in row.buttons or "view" in row.buttons)
+        wide = not crowded and button in (
+            "retry",
+            "new_seed",
+            "copy_error",
+            "pause",
+            "resume",
+            "finish",
+            "further",
+            "view",
+        )
         line.operator(operator, text=text if wide else "", icon=icon).key = row.key
     if "dismiss" in row.buttons:
         line.operator("scenecast.dismiss", text="", icon="X").key = row.key
 
 
-def _text(layout: Any, text: str, context: Any, *, icon: str = "NONE") -> None:
-    """A sentence in as many lines as the region's width asks for."""
+def _text(layout: Any, text: str, context: Any, *, icon: str = "NONE", taken: int = 0) -> None:
+    """A sentence in as many lines as the region's width asks for; so many characters of that are `taken`."""
     column = layout.column(align=True)
     column.scale_y = 0.85
-    for number, line in enumerate(wrapped(text, columns(context))):
+    for number, line in enumerate(wrapped(text, max(12, columns(context) - taken))):
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 

@@ -59,6 +59,9 @@ def script() -> Iterator[float]:
     yield from until(
         lambda: session().hub.state.status == "connected" and bpy.context.window_manager.scenecast.controls
     )
+    if INPUTS["part"] == "cloud":
+        yield from growing(area)
+        return
     bpy.data.objects["Cube"].select_set(True)
     bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
     yield 1.5
@@ -93,6 +96,41 @@ def script() -> Iterator[float]:
     yield from viewport(area)
     yield from live(area)
     yield from shader_editor(area)
+
+
+def growing(area: Any) -> Iterator[float]:
+    """A cloud in the scene while its job is at it, moved meanwhile; then finished, and looked at as it truly is."""
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    view = area.spaces[0].region_3d
+    view.view_location, view.view_distance = (0.2, 0, 0.5), 4.0
+    view.view_rotation = Quaternion((1, 0, 0), 1.35)
+    bpy.ops.scenecast.pick_generator(generator="fake.cloud")
+    yield 0.5
+    controls = bpy.context.window_manager.scenecast.controls
+    controls["versions"]["value"], controls["step_secs"]["value"] = 400, 1.0
+    bpy.ops.scenecast.generate()
+    run = session().hub.runs[0]
+    yield from until(lambda: session().growing.versions(run.key) >= 3)
+    cloud = bpy.context.view_layer.objects["Fake cloud"]
+    cloud.rotation_euler[2] = 0.35
+    for _ in range(3):
+        next(one for one in area.regions if one.type == "UI").active_panel_category = "Scenecast"
+        yield 0.5
+    picture("growing")
+    bpy.ops.scenecast.finish(key=run.key)
+    yield from until(lambda: run.landed or run.misplaced)
+    seen["grown"] = [list(run.landed.values()), round(cloud.rotation_euler[2], 2), cloud.name]
+    for item in bpy.context.view_layer.objects:
+        item.select_set(item == cloud)
+    bpy.context.view_layer.objects.active = cloud
+    yield 2.0
+    picture("grown")
+    running = yield from started(area, "view.splats")
+    yield 3.0
+    picture("live_splats")
+    seen["view.splats"] = [running.lane.session.answered, running.overlay.fault, running.object_name]
+    bpy.ops.scenecast.live_stop()
+    yield from until(lambda: not session().live_closing)
 
 
 def viewport(area: Any) -> Iterator[float]:
