@@ -11,7 +11,6 @@ from generators.splats.params import CleanParams, DecimateParams, RelightParams
 from generators.splats.specs import SPECS
 from tests.generators.splats.clouds_at_hand import edited, random_cloud
 
-
 SERIAL: tuple[Any, ...] = (neighbours._build, neighbours._join, pairs.match, peeling.carried)
 PARALLEL: tuple[Any, ...] = (
     clouds._fill_covariances, ellipsoids._decompose, neighbours._search, pairs.fill_costs, pairs.merge_rows,
