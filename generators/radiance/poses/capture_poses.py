@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,7 +42,8 @@ def found_poses(
 ) -> Generator[Event, None, Found]:
     """See `finding.find_poses`; the work is done in the run's scratch folder."""
     folder = context.scratch / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what a run that was killed left half done
+    folder.mkdir(parents=True)
     require_colmap()  # before a film is looked through for nothing
     with ExitStack() as stack:
         source, filmed = yield from films.opened(
@@ -49,7 +51,11 @@ def found_poses(
         )
         if has_poses(source):
             yield Note("the camera poses that came with the photographs were not used")
-        return (yield from find_poses(source, folder, params, seed=seed, check=context.check, filmed=filmed))
+        found = yield from find_poses(source, folder, params, seed=seed, check=context.check, filmed=filmed)
+    for left in folder.iterdir():
+        if left != found.path:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return found
 
 
 def is_posed(photos: Capture | Clip) -> bool:

@@ -100,8 +100,12 @@ def test_the_same_request_gives_the_same_bytes(room: Path, events: list[Event], 
     with zipfile.ZipFile(tmp_path / "room.zip", "w") as archive:
         for path in sorted(room.rglob("*.*")):
             archive.write(path, path.relative_to(room).as_posix())
+    left = tmp_path / "scratch" / "poses" / "colmap.db"  # by a run that was killed
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
     again = list(run(Request(PARAMS, 3, {"photos": Capture(tmp_path / "room.zip")}), Bench(tmp_path / "scratch")))
     assert posed(again).path.read_bytes() == posed(events).path.read_bytes()
+    assert list(left.parent.iterdir()) == [posed(again).path]
 
 
 def test_cancelling_takes_less_than_a_second(room: Path, tmp_path: Path) -> None:
