@@ -52,6 +52,7 @@ class Wish:
 
 def plan(rows: Sequence[Generator]) -> tuple[list[Wish], list[tuple[str, str]]]:
     """The wishes in the order of their importance, and (generator, reason) for kinds that cannot be made here."""
+    rows = [row for row in rows if row.jobs]  # what only works live makes nothing
     shown = {kind for row in rows if row.id in KNOWN and row.available for kind in row.gives}
     rows = [row for row in rows if row.id in KNOWN or not shown & set(row.gives)]
     skipped = [(row.id, row.reason or "not available on this machine") for row in rows if not row.available]

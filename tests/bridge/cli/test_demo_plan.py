@@ -67,3 +67,9 @@ def test_what_is_shown_already_is_not_made_by_others_too() -> None:
     wishes, skipped = plan([row("image.other", "image"), row("image.noise", "image"), row("image.off", "image",
                                                                                          available=False)])  # fmt: skip
     assert [wish.generator for wish in wishes] == ["image.noise"] and not skipped
+
+
+def test_what_only_works_live_is_left_out() -> None:
+    live = Generator("live.painterly", "Painterly", "", [], [], {}, jobs=False)
+    wishes, skipped = plan([live, row("image.noise", "image")])
+    assert [wish.generator for wish in wishes] == ["image.noise"] * len(wishes) and wishes and not skipped
