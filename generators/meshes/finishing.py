@@ -118,7 +118,9 @@ def colour_map(
         depth = depth_of(mesh.positions, faces, picture.camera)
         depths.append(depth)
         trusted.append(replace(picture, trust=picture.trust * calm(depth)))
-    blend = blended(ground.points, ground.smooth, trusted, depths, tolerance_m=tolerance_m, check=check)
+    blend = blended(
+        ground.points, ground.smooth, trusted, depths, tolerance_m=tolerance_m, groups=texels.face, check=check
+    )
     normals = mesh.normals if mesh.normals is not None else smooth_normals(mesh.positions, mesh.faces)
     corners = blended(mesh.positions, normals, trusted, depths, tolerance_m=tolerance_m, check=check)
     around = texels.over(spread(mesh, corners.colours, corners.seen, check), faces)

@@ -42,6 +42,7 @@ def _looked_at(ball: Surface) -> None:
     camera = looking_at((0.0, 0.0, 3.0), (0.0, 0.0, 0.0), fov_y_deg=40, width=24, height=24)
     depth = depth_of(ball.positions, ball.faces, camera)
     picture = Picture(camera, np.ones((24, 24, 3), np.float32), np.ones((24, 24), np.float32))
-    blended(ball.positions, ball.positions, [picture], [depth], tolerance_m=0.1)
+    one = np.zeros(len(ball.positions), np.int32)
+    blended(ball.positions, ball.positions, [picture], [depth], tolerance_m=0.1, groups=one)
     view = DepthView(camera, picture.levelled(), depth, picture.trust)
     isosurface(fused([view], Box(np.full(3, -1.0), np.full(3, 1.0)), 24, seen_min=1))

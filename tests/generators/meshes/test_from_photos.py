@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from engines.assets import Capture, Mesh, Splats
+from engines.assets import Asset, Capture, Mesh, Splats
 from engines.geometry import check_mesh
 from engines.kinds import MapName
 from generators.events import Cancelled, Event, GeneratorError, Note, Produced, Progress, Request
@@ -106,6 +106,6 @@ def test_splats_need_photographs_whose_poses_are_their_own(tmp_path: Path) -> No
         opacities=np.ones(1, np.float32),
         sh=np.zeros((1, 1, 3), np.float32),
     )
-    inputs = {"photos": Capture(tmp_path / "room"), "splats": cloud}
+    inputs: dict[str, Asset] = {"photos": Capture(tmp_path / "room"), "splats": cloud}
     with pytest.raises(GeneratorError, match=r"run capture\.poses once"):
         list(from_photos.run(Request(PARAMS, 1, inputs), Bench(tmp_path)))

@@ -85,6 +85,30 @@ def test_one_picture_that_disagrees_is_outvoted() -> None:
     np.testing.assert_allclose(blend.colours[0], [0.2, 0.6, 0.2], atol=0.03)
 
 
+def test_trying_only_the_best_views_of_each_triangle_changes_little() -> None:
+    surface = ring_surface(40)
+    corners = surface.positions[surface.faces]
+    middles = np.ascontiguousarray(corners.mean(1))
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.ascontiguousarray(normals / np.linalg.norm(normals, axis=1, keepdims=True), np.float32)
+    rng = np.random.default_rng(0)
+    eyes = rng.normal(size=(14, 3))
+    views = [camera(tuple(map(float, 2.5 * eye / np.linalg.norm(eye)))) for eye in eyes]  # type: ignore[arg-type]
+    pictures = [plain(view, tuple(rng.uniform(0.3, 0.7, 3))) for view in views]
+    depths = [depth_of(surface.positions, surface.faces, view) for view in views]
+    slow = blended(middles, normals, pictures, depths, tolerance_m=0.05)
+    # Triangles of the sampled surface stand for texels, three that follow one another for triangles.
+    patch = (np.arange(len(middles)) // 3).astype(np.int32)
+    quick = blended(middles, normals, pictures, depths, tolerance_m=0.05, groups=patch)
+    assert (slow.seen == quick.seen).mean() > 0.97
+    both = slow.seen & quick.seen
+    assert np.abs(slow.colours[both] - quick.colours[both]).mean() < 0.02
+    own = blended(middles, normals, pictures, depths, tolerance_m=0.05, groups=np.arange(len(middles), dtype=np.int32))
+    assert np.array_equal(own.seen, slow.seen)
+    # The common colour, against which pictures are doubted, comes from fewer of them.
+    assert np.abs(own.colours - slow.colours).max() < 0.1 and np.abs(own.colours - slow.colours).mean() < 0.005
+
+
 def test_trust_fades_towards_edges() -> None:
     depth = np.full((40, 40), 2.0, np.float32)
     depth[:, 20:] = 3.0
