@@ -320,6 +320,7 @@ SPECS = (
         ),
         params=SplatsFromMeshParams,
         run="generators.procedural.splats_from_mesh:run",
+        version=2,
         needs=Needs(memory_gb=1.5),
     ),
     GeneratorSpec(
