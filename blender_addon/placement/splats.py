@@ -23,7 +23,7 @@ GROWING = "growing"
 """Role of the points of a cloud whose job is still at it; see `growing`."""
 VIEW_NOTE = (
     "Colours are right with the view transform Standard; AgX and Filmic bend them.",
-    "What is shown has one colour per splat; the full cloud with its reflections is in the attributes.",
+    "What is shown has one colour per splat; a live preview of it shows the cloud in full.",
 )
 
 

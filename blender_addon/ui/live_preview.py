@@ -18,6 +18,7 @@ from ..core.panel_model import ConnectionRow, sentence
 from . import rows, session
 from .live_overlay import Overlay
 
+LEAST_NEAR_M = 0.1
 CHANNELS = ("colour", "depth", "normal")
 _changed = False
 """Something in the scene has changed since the last view was sent."""
@@ -88,13 +89,8 @@ class LivePreview:
         return one.live_form.params()
 
     def _camera(self, view: Any) -> dict[str, Any]:
-        pose = view.world_from_camera
         item = bpy.data.objects.get(self.object_name) if self.object_name else None
-        if item is not None:
-            seen = item.matrix_world.inverted_safe() @ pose
-            turn = seen.to_quaternion().to_matrix().to_4x4()
-            pose = mathutils.Matrix.Translation(seen.translation) @ turn
-        return live_camera(pose, view.clip_from_camera, z_up=True)
+        return camera_of(view, item)
 
     def area(self) -> Any:
         """The viewport, looked up anew; None when it has been closed or shows something else."""
@@ -117,6 +113,27 @@ class LivePreview:
         area = self.area()
         if area is not None:
             _redraw(area)
+
+
+def camera_of(view: Any, item: Any = None) -> dict[str, Any]:
+    """The camera of a view for the bridge, as seen from an object where one is given.
+
+    Blender's orthographic views see behind themselves; they are moved back until all they see is before them.
+    """
+    pose, clip = view.world_from_camera, view.clip_from_camera
+    if item is not None:
+        seen = item.matrix_world.inverted_safe() @ pose
+        turn = seen.to_quaternion().to_matrix().to_4x4()
+        pose = mathutils.Matrix.Translation(seen.translation) @ turn
+        scale = item.matrix_world.median_scale
+        if clip[3][3] and scale > 0:
+            clip = clip @ mathutils.Matrix.Scale(scale, 4)
+            clip[3][3] = 1.0
+    if clip[3][3]:
+        near_m = (clip[2][3] + 1) / clip[2][2]
+        back = mathutils.Matrix.Translation((0, 0, max(0.0, LEAST_NEAR_M - near_m)))
+        pose, clip = pose @ back, clip @ back
+    return live_camera(pose, clip, z_up=True)
 
 
 def start(one: session.Session, area: Any, inputs: dict[str, str], object_name: str, size_px: int) -> LivePreview:

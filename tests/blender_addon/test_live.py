@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from bridge.cli import blender_addon
@@ -40,6 +42,27 @@ def test_it_starts_follows_and_stops_without_a_trace(blender: Blender, tmp_path:
 
 def test_normals_come_from_depth_and_the_picture_hangs_where_it_was_seen(blender: Blender, tmp_path: Path) -> None:
     seen = blender.run("live_cases:normals", tmp_path)
+    cameras_say_the_same(seen)
     assert seen["hit"] > 0.5 and seen["off"] < 2.5, "degrees, 8 bits and half-pixel steps included"
     assert seen["corners"] == [[-1, -1], [1, -1], [1, 1], [-1, 1]]
     assert seen["away"] == pytest.approx([seen["away"][-1]] * 5, abs=1e-3)
+
+
+def cameras_say_the_same(seen: dict[str, Any]) -> None:
+    """A point is at the same place in the picture however the camera is told: from the world, or from an object."""
+    up = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], np.float64)  # neutral from Blender
+    item, pose = np.array(seen["item"]), np.array(seen["pose"])
+    point = pose @ np.array([0.4, -0.3, -6.0, 1.0])  # before the camera
+    perspective, from_item, flat, flat_from_item = seen["cameras"]
+    expected = 1.8 * np.array([0.4, -0.3]) / 6
+    for camera, place in ((perspective, point), (from_item, np.linalg.inv(item) @ point)):
+        x, y, z, _ = np.linalg.inv(np.array(camera["world_from_camera"]).reshape(4, 4)) @ up @ place
+        focal = [1 / np.tan(np.radians(camera[name]) / 2) for name in ("fov_x_deg", "fov_y_deg")]
+        np.testing.assert_allclose([focal[0] * x / -z, focal[1] * y / -z], expected, atol=1e-5)
+    for camera, place, scale in ((flat, point, 1.0), (flat_from_item, np.linalg.inv(item) @ point, 2.0)):
+        _, y, z, _ = np.linalg.inv(np.array(camera["world_from_camera"]).reshape(4, 4)) @ up @ place
+        assert camera["height_m"] == pytest.approx(2 / 0.8 / scale, rel=1e-5)
+        assert 2 * y / camera["height_m"] == pytest.approx(0.8 * -0.3, abs=1e-5)
+        assert camera["near_m"] > 0.05 and -z > camera["near_m"], "all that it sees is before it"
+        share = (-z - camera["near_m"]) / (camera["far_m"] - camera["near_m"])
+        assert share == pytest.approx((6 + 50) / 100, abs=1e-4), "and as deep as it was"

@@ -197,10 +197,19 @@ def normals(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
             if near < distance < far:
                 depth[row, column] = (far - near * far / distance) / (far - near)
     view = live_view.View(pose, clip, (), ())
+    flat = mathutils.Matrix(((0.5, 0, 0, 0), (0, 0.8, 0, 0), (0, 0, -1 / 50, 0), (0, 0, 0, 1)))  # sees 50 m both ways
+    item = bpy.data.objects.new("Cloud", None)
+    item.matrix_world = mathutils.Matrix.LocRotScale((3, 2, 1), mathutils.Euler((0.3, 0.2, 0.1)), (2, 2, 2))
+    bpy.context.scene.collection.objects.link(item)
+    bpy.context.view_layer.update()
+    from blender_addon.ui.live_preview import camera_of
+
+    cameras = [camera_of(live_view.View(pose, one, (), ()), from_) for one in (clip, flat) for from_ in (None, item)]
     found = live_view.normals(depth, view)[depth < 1].astype(np.float64) / 127.5 - 1
     corners = live_view._corners(clip @ pose.inverted(), through)
     seen_at = [(clip @ pose.inverted() @ mathutils.Vector((*corner, 1.0))) for corner in corners]
     return {
+        "cameras": cameras, "item": [list(row) for row in item.matrix_world], "pose": [list(row) for row in pose],
         "hit": float((depth < 1).mean()),
         "off": float(np.degrees(np.arccos(np.clip(found @ np.array((normal.x, normal.z, -normal.y)), -1, 1))).max()),
         "corners": [[round(at.x / at.w, 4), round(at.y / at.w, 4)] for at in seen_at],
