@@ -159,6 +159,33 @@ NERFSTUDIO = Located(
 )
 
 
+class ShapEParams(Params):
+    """The words, and how much trouble is taken over them."""
+
+    prompt: Annotated[
+        str,
+        Meta(max_length=300, title="Prompt", description="One thing, such as “a wooden chair”",
+             extra_json_schema={"ui": "text"}),
+    ] = ""  # fmt: skip
+    steps: Annotated[
+        int, Meta(ge=2, le=256, title="Steps", description="More steps, cleaner shapes", extra_json_schema={"step": 1})
+    ] = 64
+    guidance: Annotated[
+        float, Meta(ge=1, le=30, title="Guidance", description="How closely the words are followed")
+    ] = 15.0
+    resolution: Annotated[
+        int, Meta(ge=16, le=256, title="Resolution", description="Grid points along each side that are asked for")
+    ] = 128
+
+
+SHAP_E = Located(
+    setting="shap_e_folder",
+    what="the weights of Shap-E (openai/shap-e, about 2.6 GB, licence MIT) as diffusers keeps them in a folder",
+    cached="openai/shap-e",
+)
+DIFFUSION = ("diffusers", "transformers")
+
+
 class ViewFieldParams(Params):
     """How a field is shown while the camera rests."""
 
@@ -240,4 +267,33 @@ SPLATS_BY_NERFSTUDIO = GeneratorSpec(
     attempts=2,
 )
 
-SPECS: tuple[GeneratorSpec, ...] = (FIELD_FROM_PHOTOS, FIELD_RENDER, FIELD_ORBIT, VIEW_FIELD, SPLATS_BY_NERFSTUDIO)
+FIELD_FROM_TEXT = GeneratorSpec(
+    id="field.from_text",
+    title="Radiance field from words",
+    promise="Makes a small radiance field of a thing that is described in words.",
+    gives=(Kind.FIELD,),
+    params=ShapEParams,
+    needs=Needs(memory_gb=6.0, modules=DIFFUSION, located=(SHAP_E,)),
+    run="generators.fields.shap_e:field_of_words",
+    silence_secs=900.0,
+)
+MESH_FROM_TEXT = GeneratorSpec(
+    id="mesh.from_text_shape",
+    title="Shape from words",
+    promise="Makes a coloured mesh of a thing that is described in words.",
+    gives=(Kind.MESH,),
+    params=ShapEParams,
+    needs=Needs(memory_gb=6.0, modules=DIFFUSION, located=(SHAP_E,)),
+    run="generators.fields.shap_e:mesh_of_words",
+    silence_secs=900.0,
+)
+
+SPECS: tuple[GeneratorSpec, ...] = (
+    FIELD_FROM_PHOTOS,
+    FIELD_RENDER,
+    FIELD_ORBIT,
+    VIEW_FIELD,
+    SPLATS_BY_NERFSTUDIO,
+    FIELD_FROM_TEXT,
+    MESH_FROM_TEXT,
+)
