@@ -113,6 +113,7 @@ class JobRun:
                     notes=[*self.record.notes, message.text],
                 )
         elif isinstance(message, Steered):
+            self._eta = Eta()  # the speed over a pause says nothing
             self._tell(session, JobSteered(job_id=job_id, steered=self.record.steered), b"")
         elif isinstance(message, Grown):
             self._grew(message)
