@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray, Splats
-from engines.spherical_harmonics import rotate
+from engines.spherical_harmonics import band_matrix, degree_of
+from generators.radiance.rasterizer.kernels import parallel_kernel, prange
 from generators.splats.neighbours import Check, unchecked
 
 Matrix = NDArray[np.float64]
@@ -82,38 +83,72 @@ def quaternion_of(rotation: Matrix) -> NDArray[np.float64]:
 
 def moved(cloud: Splats, motion: Similarity, check: Check = unchecked) -> Splats:
     """The cloud under a similarity; looks the same from a camera that is moved with it."""
-    count = len(cloud.positions)
+    count, harmonics = cloud.sh.shape[:2]
     out = Splats(
-        positions=np.empty_like(cloud.positions),
-        rotations=np.empty_like(cloud.rotations),
-        scales=cloud.scales * np.float32(motion.scale),
+        positions=np.empty((count, 3), np.float32),
+        rotations=np.empty((count, 4), np.float32),
+        scales=np.empty((count, 3), np.float32),
         opacities=cloud.opacities,
-        sh=np.empty_like(cloud.sh),
+        sh=np.empty((count, harmonics, 3), np.float32),
         name=cloud.name,
     )
     # A covariance does not feel the sign of its axes: -M is a proper rotation where M is not, and does the same.
     proper = motion.matrix * np.sign(np.linalg.det(motion.matrix))
-    quaternion = quaternion_of(proper).astype(np.float32)
+    bands = np.zeros((16, 16))
+    for degree in range(degree_of(harmonics) + 1):
+        band = slice(degree * degree, (degree + 1) ** 2)
+        bands[band, band] = band_matrix(motion.matrix, degree)
+    numbers = (motion.scale * motion.matrix, motion.shift_m, motion.scale, quaternion_of(proper), bands)
     for first in range(0, count, CHUNK):
         check()
-        rows = slice(first, min(first + CHUNK, count))
-        out.positions[rows] = motion.points(cloud.positions[rows])
-        out.rotations[rows] = _product(quaternion, cloud.rotations[rows])
-        out.sh[rows] = rotate(cloud.sh[rows], motion.matrix)
+        rows = (first, min(first + CHUNK, count))
+        sources = (cloud.positions, cloud.rotations, cloud.scales, cloud.sh)
+        _move(*numbers, *rows, *sources, out.positions, out.rotations, out.scales, out.sh)
     return out
 
 
-def _product(left: FloatArray, right: FloatArray) -> FloatArray:
-    """The Hamilton product of one quaternion with many [N, 4], made unit length."""
-    w, x, y, z = (np.float32(value) for value in left)
-    a, b, c, d = (right[:, axis] for axis in range(4))
-    product = np.stack(
-        [
-            w * a - x * b - y * c - z * d,
-            w * b + x * a + y * d - z * c,
-            w * c - x * d + y * a + z * b,
-            w * d + x * c - y * b + z * a,
-        ],
-        axis=-1,
-    )
-    return np.asarray(product / np.linalg.norm(product, axis=1, keepdims=True), np.float32)
+@parallel_kernel
+def _move(
+    matrix: Matrix,
+    shift: Matrix,
+    scale: float,
+    q: Matrix,
+    bands: Matrix,
+    first: int,
+    last: int,
+    positions: FloatArray,
+    rotations: FloatArray,
+    scales: FloatArray,
+    sh: FloatArray,
+    out_positions: FloatArray,
+    out_rotations: FloatArray,
+    out_scales: FloatArray,
+    out_sh: FloatArray,
+) -> None:
+    """Fill rows first … last; in double precision, since a cloud may stand far from the origin."""
+    for i in prange(first, last):
+        for row in range(3):
+            total = shift[row]
+            for column in range(3):
+                total += matrix[row, column] * positions[i, column]
+            out_positions[i, row] = total
+            out_scales[i, row] = scale * scales[i, row]
+        a, b, c, d = rotations[i, 0], rotations[i, 1], rotations[i, 2], rotations[i, 3]
+        w = q[0] * a - q[1] * b - q[2] * c - q[3] * d
+        x = q[0] * b + q[1] * a + q[2] * d - q[3] * c
+        y = q[0] * c - q[1] * d + q[2] * a + q[3] * b
+        z = q[0] * d + q[1] * c - q[2] * b + q[3] * a
+        length = np.sqrt(w * w + x * x + y * y + z * z)
+        out_rotations[i, 0], out_rotations[i, 1] = w / length, x / length
+        out_rotations[i, 2], out_rotations[i, 3] = y / length, z / length
+        degree = 0
+        while degree * degree < sh.shape[1]:
+            low, high = degree * degree, (degree + 1) * (degree + 1)
+            for k in range(low, high):
+                red, green, blue = 0.0, 0.0, 0.0
+                for j in range(low, high):
+                    red += bands[k, j] * sh[i, j, 0]
+                    green += bands[k, j] * sh[i, j, 1]
+                    blue += bands[k, j] * sh[i, j, 2]
+                out_sh[i, k, 0], out_sh[i, k, 1], out_sh[i, k, 2] = red, green, blue
+            degree += 1

@@ -109,7 +109,7 @@ def _select(values: FloatArray, order: Ints, low: Any, high: Any, middle: Any) -
             return
 
 
-@kernel
+@parallel_kernel
 def _build(
     axes: FloatArray,
     order: Ints,
@@ -122,7 +122,7 @@ def _build(
 ) -> None:
     """Halve the points of each of some nodes along the longest side of their box, or end there with a leaf."""
     leaves = len(starts) - 1
-    for node in range(from_node, to_node):
+    for node in prange(from_node, to_node):
         first, last = ends[node]
         box = boxes[node]
         for axis in range(3):

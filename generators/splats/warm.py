@@ -11,12 +11,13 @@ from engines.assets import Asset, Image, Splats
 from engines.kinds import Kind
 from generators.events import Request
 from generators.spec import GeneratorSpec, Params
-from generators.splats.params import MergeParams, RelightParams
+from generators.splats.params import MergeParams, RelightParams, TransformParams
 
 COUNT = 400
 BUSY: dict[str, Params] = {
     "splats.merge": MergeParams(align="fit", duplicates="remove"),
     "splats.relight": RelightParams(),
+    "splats.transform": TransformParams(rotate_y_deg=30),
 }
 """Where the defaults do not reach every kernel."""
 

@@ -7,11 +7,12 @@ import pytest
 
 from engines.assets import Array, Splats
 from engines.asymmetric import asymmetric_splats
+from engines.spherical_harmonics import rotate
 from engines.transforms import rotation_matrices
 from generators.events import GeneratorError
 from generators.radiance.cameras import looking_at
 from generators.splats.clouds import ARRAYS, covariances, joined
-from generators.splats.moving import quaternion_of, rotation_xyz
+from generators.splats.moving import Similarity, moved, quaternion_of, rotation_xyz
 from generators.splats.params import TransformParams
 from generators.splats.pictures import psnr, rendered
 from tests.generators.splats.clouds_at_hand import camera_moved, edited, random_cloud, sheet, view
@@ -47,6 +48,20 @@ def test_a_moved_cloud_looks_the_same_to_a_camera_that_moved_with_it(harmonics: 
     assert psnr(before, after) > 60
     still = rendered(done.cloud, CAMERA, 0.0)
     assert psnr(before, still) < 30, "the test would not notice a cloud that stayed"
+
+
+@pytest.mark.parametrize("harmonics", [1, 4, 9, 16])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_moving_agrees_with_the_slow_way(harmonics: int, mirror: bool) -> None:
+    cloud = random_cloud(200, harmonics=harmonics, seed=9)
+    matrix = TURN @ np.diag([1.0, -1.0 if mirror else 1.0, 1.0])
+    done = moved(cloud, Similarity(matrix, 1.7, np.array([1000.0, -2.0, 0.5])))
+    np.testing.assert_allclose(done.sh, rotate(cloud.sh, matrix), atol=2e-6)
+    np.testing.assert_allclose(
+        done.positions, 1.7 * cloud.positions @ matrix.T + [1000.0, -2.0, 0.5], rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_allclose(full(done), 1.7**2 * matrix @ full(cloud) @ matrix.T, rtol=1e-3, atol=1e-6)
+    assert done.opacities is cloud.opacities
 
 
 @pytest.mark.parametrize("axis", ["x", "y", "z"])

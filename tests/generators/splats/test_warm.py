@@ -5,16 +5,17 @@ from typing import Any
 import numpy as np
 
 from generators.radiance.rasterizer.kernels import _PARALLEL
-from generators.splats import clouds, ellipsoids, neighbours, pairs, palettes, peeling, surfaces, warm
+from generators.splats import clouds, ellipsoids, moving, neighbours, pairs, palettes, peeling, surfaces, warm
 from generators.splats.clouds import ARRAYS
 from generators.splats.params import CleanParams, DecimateParams, RelightParams
 from generators.splats.specs import SPECS
 from tests.generators.splats.clouds_at_hand import edited, random_cloud
 
-SERIAL: tuple[Any, ...] = (neighbours._build, neighbours._join, pairs.match, peeling.carried)
+SERIAL: tuple[Any, ...] = (neighbours._join, pairs.match, peeling.carried)
 PARALLEL: tuple[Any, ...] = (
-    clouds._fill_covariances, ellipsoids._decompose, neighbours._search, pairs.fill_costs, pairs.merge_rows,
-    palettes._look_up, surfaces._even_out,
+    clouds._fill_covariances, ellipsoids._decompose, neighbours._build, neighbours._search, pairs.fill_costs,
+    pairs.merge_rows,
+    palettes._look_up, surfaces._even_out, moving._move,
 )  # fmt: skip
 
 
