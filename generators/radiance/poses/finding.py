@@ -77,8 +77,8 @@ def find_poses(
     if len(useful) < FRAMES_MIN:
         reasons = "; ".join(f"{one.name}: {one.reason}" for one in skipped[:5])
         raise CaptureError(
-            f"{len(useful)} of {len(useful) + len(skipped)} photographs can be used, at least {FRAMES_MIN} are "
-            f"needed. {reasons}"
+            f"{len(useful)} of {len(useful) + len(skipped)} photographs can be used, at least {FRAMES_MIN} are needed"
+            + (f". {reasons}" if reasons else "")
         )
     views, cameras, sizes = shots.by_lens(useful, fisheye=params.lens == "fisheye")
     count = max(FEATURES_LEAST, round(FEATURES_PER_PX * params.resolution_px))
