@@ -14,7 +14,7 @@ from generators.meshes.fusion import Box
 from generators.meshes.isosurface import Check, Surface
 from generators.meshes.reconstruction import surface_of_views
 from generators.meshes.solid import closed
-from generators.meshes.specs import FromSplatsParams, ReconstructionParams
+from generators.meshes.specs import FromFieldParams, FromSplatsParams, ReconstructionParams
 from generators.meshes.view_colours import Picture
 from generators.meshes.viewpoints import chosen, extent_of
 from generators.radiance.cameras import Camera
@@ -42,7 +42,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     render = cloud_render(cloud, backend_for(context.device))
     photos = request.inputs.get("photos")
     if isinstance(photos, Capture):
-        cameras = _taken(photos, params, context)
+        cameras = taken(photos, params, context)
     else:
         cameras = chosen(cloud, render, params.views, context.check)
     if len(cameras) < VIEWS_MIN:
@@ -57,7 +57,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     yield Produced(made[0])
 
 
-def _taken(photos: Capture, params: FromSplatsParams, context: Context) -> list[Camera]:
+def taken(photos: Capture, params: FromSplatsParams | FromFieldParams, context: Context) -> list[Camera]:
     """The cameras of the photographs, evenly thinned to the number of views wished for."""
     photographs, _ = load_photographs(
         read_capture(photos.path, context.check), longest_side_px=params.view_px, check=context.check

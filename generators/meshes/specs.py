@@ -68,6 +68,12 @@ class FromSplatsParams(ReconstructionParams):
     views: Annotated[int, _number("Views", "From how many sides the cloud is looked at.", 6, 300, step=1)] = 48
 
 
+class FromFieldParams(ReconstructionParams):
+    """How a radiance field becomes a mesh."""
+
+    views: Annotated[int, _number("Views", "From how many sides the field is looked at.", 6, 300, step=1)] = 48
+
+
 class FromPhotosParams(ReconstructionParams):
     """How photographs become a mesh."""
 
@@ -282,6 +288,21 @@ SPECS = (
         ),
         needs=Needs(memory_gb=3.0, modules=UNFOLDING),
         timeout_secs=6 * 3600.0,
+        silence_secs=900.0,
+    ),
+    _spec(
+        "mesh.from_field",
+        "Mesh from a radiance field",
+        "Turns a radiance field into a textured mesh of as many triangles as you allow.",
+        FromFieldParams,
+        "from_field",
+        (
+            Port(name="field", kinds=(Kind.FIELD,), help="The field"),
+            Port(
+                name="photos", kinds=(Kind.CAPTURE,), optional=True, help="What it was trained on: its cameras are used"
+            ),
+        ),
+        needs=_UNFOLDS,
         silence_secs=900.0,
     ),
     _spec(

@@ -22,6 +22,8 @@ TRIAL_PX = 96
 FOV_DEG = 50.0
 AROUND, WITHIN = 160, 60
 """Viewpoints tried around the middle, and within it looking out."""
+AWAY = 2.5
+"""Viewpoints around stand so many times as far from the middle as the thing reaches."""
 CLEAR_MIN = 0.55
 """Share of the covered pixels that must show a surface."""
 NEAR = 0.3
@@ -65,7 +67,7 @@ def directions(count: int) -> NDArray[np.float64]:
 
 def candidates(centre: NDArray[np.float64], reach: float) -> list[Camera]:
     """Cameras around the middle that look at it, then cameras within that look out."""
-    cameras = [_camera(centre + 2.5 * reach * direction, centre) for direction in directions(AROUND)]
+    cameras = [_camera(centre + AWAY * reach * direction, centre) for direction in directions(AROUND)]
     for direction in directions(WITHIN):
         eye = centre - 0.35 * reach * direction
         cameras.append(_camera(eye, eye + direction))
@@ -96,11 +98,17 @@ def back_projected(view: DepthView, stride: int = 1) -> NDArray[np.float64]:
 
 def chosen(cloud: Parameters, render: Render, count: int, check: Check = lambda: None) -> list[Camera]:
     """Up to `count` good cameras, of `TRIAL_PX` a side, well spread; empty when the cloud shows no surface at all."""
-    centre, reach = middle_of(cloud)
+    return chosen_around(*middle_of(cloud), render, count, check)
+
+
+def chosen_around(
+    centre: NDArray[np.float64], reach: float, render: Render, count: int, check: Check = lambda: None
+) -> list[Camera]:
+    """As `chosen`, for anything that can be looked at and reaches about so far around a middle, in metres."""
     trials = []
     for number, camera in enumerate(candidates(centre, reach)):
         check()
-        trial = tried(render(camera), 2.5 * reach if number < AROUND else 0.35 * reach)
+        trial = tried(render(camera), AWAY * reach if number < AROUND else 0.35 * reach)
         if trial is not None:
             trials.append(trial)
     trials.sort(key=lambda trial: -trial.rating)
