@@ -36,6 +36,7 @@ PEER = Path(__file__).resolve().parents[1] / "tests/outside/node_modules/@playca
 PEER_NAME = "splat-transform 2.7.1, same run"
 PEER_PATIENCE_SECS = 300
 TRAINED = replace(HOSTS["python"], name="trained", axes=OPENCV_AXES)
+_REACH_M = 1e-3
 _SPZ_4 = "spz, version 4"
 _PEER_WRITES = {"compressed_ply": ".compressed.ply", "sog": ".sog", "spz": ".spz", _SPZ_4: ".spz", "glb": ".glb"}
 _PEER_OPTIONS = {"sog": ("-g", "cpu"), "spz": ("--spz-version", "3"), _SPZ_4: ("--spz-version", "4")}
@@ -65,6 +66,8 @@ class Row:
     lost: Lost
     peer_kib: float
     peer_secs: float
+    peer_harmonics: float
+    """What the peer's file changed of the harmonics, as `Lost` has it."""
 
 
 def run() -> Iterator[Figure]:
@@ -105,8 +108,21 @@ def _row(form: str, degree: int, splats: Splats, folder: Path) -> Row:
     path, write_secs = _timed(whole)
     got, read_secs = _timed(lambda: decoder(row)(path, Limits()))
     assert isinstance(got, Splats)
-    peer_kib, peer_secs = _peer(form, folder)
-    return Row(form, degree, path.stat().st_size / 1024, write_secs, read_secs, lost(got, splats), peer_kib, peer_secs)
+    peer, peer_secs = _peer(form, folder)
+    peer_kib = peer.stat().st_size / 1024 if peer else float("nan")
+    theirs = decoder(row)(peer, Limits()) if peer and form != "glb" else None  # in GLB it turns the cloud about
+    peer_loss = lost(theirs, splats).harmonics if isinstance(theirs, Splats) else float("nan")
+    return Row(
+        form,
+        degree,
+        path.stat().st_size / 1024,
+        write_secs,
+        read_secs,
+        lost(got, splats),
+        peer_kib,
+        peer_secs,
+        peer_loss,
+    )
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:
@@ -119,18 +135,18 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return result, spent() - start
 
 
-def _peer(form: str, folder: Path) -> tuple[float, float]:
+def _peer(form: str, folder: Path) -> tuple[Path | None, float]:
     program = shutil.which("node")
     if form not in _PEER_WRITES or program is None or not PEER.exists():
-        return float("nan"), float("nan")
+        return None, float("nan")
     target = folder / f"theirs{_PEER_WRITES[form]}"
     order = [program, str(PEER), "-q", "-w", *_PEER_OPTIONS.get(form, ()), str(folder / "plain.ply"), str(target)]
     try:
         _, spent = _timed(lambda: subprocess.run(order, check=True, capture_output=True, timeout=PEER_PATIENCE_SECS))
     except subprocess.TimeoutExpired:
         note(f"{PEER_NAME} did not write {target.name} within {PEER_PATIENCE_SECS} s")
-        return float("nan"), float("nan")
-    return target.stat().st_size / 1024, spent
+        return None, float("nan")
+    return target, spent
 
 
 def lost(got: Splats, splats: Splats) -> Lost:
@@ -151,14 +167,18 @@ def lost(got: Splats, splats: Splats) -> Lost:
 
 
 def _matched(got: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.int64]:
-    """For each wanted place the nearest one that was got, looked for in blocks."""
-    result = np.empty(len(wanted), np.int64)
-    exact = got.astype(np.float64)  # neighbours are nearer to each other than float32 tells of their squares
-    squares = (exact * exact).sum(axis=1)
-    for start in range(0, len(wanted), 256):
-        block = wanted[start : start + 256].astype(np.float64)
-        result[start : start + 256] = (squares - 2 * block @ exact.T).argmin(axis=1)
-    return result
+    """For each wanted place the nearest one that was got, among those within a millimetre in x."""
+    order = np.argsort(got[:, 0], kind="stable")
+    ordered = got[order].astype(np.float64)
+    first = np.searchsorted(ordered[:, 0], wanted[:, 0] - _REACH_M)
+    last = np.searchsorted(ordered[:, 0], wanted[:, 0] + _REACH_M)
+    nearest, best = np.full(len(wanted), np.inf), first.copy()
+    for step in range(int((last - first).max())):
+        at = np.minimum(first + step, len(ordered) - 1)
+        away = ((ordered[at] - wanted) ** 2).sum(axis=1)
+        nearer = away < nearest
+        nearest[nearer], best[nearer] = away[nearer], at[nearer]
+    return order[best]
 
 
 def _angles(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -203,17 +223,14 @@ def _main() -> None:
         "| format | SH | KiB | write s | read s | position mm | opacity | SH 0 | log-scale | rotation | SH 1… rms |",
         end="",
     )
-    print(" splat-transform KiB | its s |\n|" + "---|" * 13)
+    print(" splat-transform KiB | its s | its rms |\n|" + "---|" * 14)
     for row in rows():
         loss = row.lost
-        print(
-            f"| {row.name} | {row.degree} | {row.kib:.0f} | {row.write_secs:.2f} | {row.read_secs:.2f} "
-            f"| {loss.position_mm:.2g} | {loss.opacity:.2g} | {loss.colour:.2g} | {loss.log_scale:.2g} "
-            f"| {loss.angle_deg:.2g}° | {loss.harmonics:.2g} | {row.peer_kib:.0f} | {row.peer_secs:.2f} |".replace(
-                "nan", "–"
-            ),
-            flush=True,
-        )
+        cells = [row.name, f"{row.degree}", f"{row.kib:.0f}", f"{row.write_secs:.2f}", f"{row.read_secs:.2f}"]
+        cells += [f"{loss.position_mm:.2g}", f"{loss.opacity:.2g}", f"{loss.colour:.2g}", f"{loss.log_scale:.2g}"]
+        cells += [f"{loss.angle_deg:.2g}°", f"{loss.harmonics:.2g}"]
+        cells += [f"{row.peer_kib:.0f}", f"{row.peer_secs:.2f}", f"{row.peer_harmonics:.2g}"]
+        print("| " + " | ".join("–" if cell == "nan" else cell for cell in cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
