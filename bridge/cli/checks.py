@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from bridge import settings
+from bridge.cli.checks_providers import check_providers
 from bridge.cli.checks_running import check_bridge, check_hosts
 from bridge.cli.console import size
 from bridge.cli.finding import Finding
@@ -31,6 +32,7 @@ PACKAGES = ("msgpack", "msgspec", "numpy", "platformdirs", "rich", "watchdog", "
 EXTRAS = (
     ("gsplat", "gpu", "trains and draws splats on an NVIDIA GPU"),
     ("pxr", "usd", "writes USD"),
+    ("diffusers", "diffusion", "runs diffusion models, such as Shap-E"),
 )
 OLDEST_PYTHON: tuple[int, int] = (3, 11)
 LOW_DISK_BYTES = 2 * 10**9
@@ -56,6 +58,7 @@ def all_checks(data_dir: Path | None) -> list[Callable[[], Iterator[Finding]]]:
         check_packages,
         check_torch,
         check_extras,
+        check_providers,
         partial(check_settings_and_store, data_dir),
         check_bridge,
         check_hosts,

@@ -1,0 +1,74 @@
+"""What `scenecast doctor` says of programs and weights that only the user can provide; asked in other processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bridge import settings
+from bridge.cli.finding import Finding
+from bridge.errors import ScenecastError
+
+PROBE_SECS = 60.0
+KAOLIN = """
+from kaolin.ops.spc import scan_octrees, unbatched_query
+import kaolin, torch
+print(kaolin.__version__, "with CUDA" if torch.cuda.is_available() else "without CUDA")
+"""
+"""The registry's kaolin is an empty placeholder that can be imported, so a feature of it is asked for."""
+NERFSTUDIO = "import importlib.metadata as m; print(m.version('nerfstudio'))"
+
+
+def check_providers() -> Iterator[Finding]:
+    """nerfstudio in its own environment, Shap-E's weights, kaolin."""
+    try:
+        chosen = settings.load()
+    except ScenecastError:
+        return  # said by the check of the settings
+    yield _nerfstudio(chosen.nerfstudio_python)
+    yield _shap_e(chosen.shap_e_folder)
+    yield _kaolin()
+
+
+def _nerfstudio(python: str) -> Finding:
+    if not python:
+        remedy = "install it in an environment of its own and name that one's Python in nerfstudio_python"
+        return Finding("note", "nerfstudio", "none is named; it trains splats on a graphics card", remedy)
+    said, failed = _asked([str(Path(python).expanduser()), "-c", NERFSTUDIO])
+    if failed:
+        return Finding("warning", "nerfstudio", f"{python}: {said}", "name a Python that has nerfstudio 1.1")
+    if not said.startswith("1.1."):
+        return Finding("warning", "nerfstudio", f"release {said} in {python}", "its command line is known as of 1.1")
+    return Finding("ok", "nerfstudio", f"release {said} in {python}")
+
+
+def _shap_e(folder: str) -> Finding:
+    if not folder:
+        remedy = "name a folder with them in shap_e_folder (2.6 GB, licence MIT)"
+        return Finding("note", "Shap-E", "no weights are named; they make shapes of words", remedy)
+    if (Path(folder).expanduser() / "model_index.json").is_file():
+        return Finding("ok", "Shap-E", f"weights in {folder}")
+    return Finding("warning", "Shap-E", f"{folder} holds no model_index.json", "name the folder as diffusers saves it")
+
+
+def _kaolin() -> Finding:
+    if importlib.util.find_spec("kaolin") is None:
+        return Finding("ok", "kaolin", "not installed; nothing here needs it")
+    said, failed = _asked([sys.executable, "-c", KAOLIN])
+    if failed:
+        remedy = "remove it; the package of that name in the registry is an empty placeholder"
+        return Finding("note", "kaolin", f"installed, but without its features: {said}", remedy)
+    return Finding("ok", "kaolin", f"{said}; nothing here needs it")
+
+
+def _asked(command: Sequence[str]) -> tuple[str, bool]:
+    """What a command says in its last line, and whether it failed."""
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error), True
+    lines = (ran.stdout if ran.returncode == 0 else ran.stderr).strip().splitlines() or ["nothing was said"]
+    return lines[-1], ran.returncode != 0
