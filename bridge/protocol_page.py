@@ -139,8 +139,8 @@ control messages find their place between them.
 ## Refusals
 
 A request that cannot be obeyed is answered with `refused`, which names the request (`request_id`, or the job,
-upload, transfer or live session), a code, the path of the value, what was expected and what came, and what to do. The connection stays
-open unless `fatal`; it also ends after {session.WIRE_ERRORS_LIMIT} undecodable frames in a row.
+upload, transfer or live session), a code, the path of the value, what was expected and what came, and what to do. The
+connection stays open unless `fatal`; it also ends after {session.WIRE_ERRORS_LIMIT} undecodable frames in a row.
 
 """
 

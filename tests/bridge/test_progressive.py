@@ -73,7 +73,7 @@ def test_a_client_can_draw_a_cloud_while_it_arrives(tmp_path: Path) -> None:
             folder.mkdir()
             draft = neutral.write(splats, folder)
             digest = (await house.store.adopt_asset(draft, folder, {"generator": "test"})).digest
-            ask = {"request_id": "r", "digest": digest, "host": "neutral", "progressive": True}
+            ask: dict[str, Any] = {"request_id": "r", "digest": digest, "host": "neutral", "progressive": True}
             told = await one.ask("asset.fetch", "asset.files", **ask)
             told.pop("type")
             files = [messages.FileRow(**row) for row in told.pop("files")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -126,7 +127,7 @@ def test_a_watched_cloud_grows_and_ends_as_what_is_produced(tmp_path: Path) -> N
         assert event.ids is not None and len(event.ids) == len(event.splats.positions) == len(np.unique(event.ids))
         sizes.add(len(event.ids))
     assert len(sizes) > 1, "the cloud gains and loses splats"
-    for before, after in zip(grown, grown[1:], strict=False):
+    for before, after in itertools.pairwise(grown):
         assert before.ids is not None and after.ids is not None
         both, was, now = np.intersect1d(before.ids, after.ids, return_indices=True)
         moved = np.linalg.norm(before.splats.positions[was] - after.splats.positions[now], axis=1)
