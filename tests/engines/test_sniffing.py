@@ -37,6 +37,7 @@ def test_what_we_write_is_recognised(name: str, tmp_path: Path) -> None:
     assert decoder(row)(path, Limits()).kind is kind
 
 
+DIALECTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "splat_dialects"
 SPLAT_FORMATS = [name for name in host("python").formats[Kind.SPLATS] if not missing_need(format_named(name))]
 
 
@@ -49,6 +50,27 @@ def test_every_splat_file_can_be_an_input(name: str, tmp_path: Path) -> None:
     asset = read(manifest, lambda _: path)
     assert isinstance(asset, Splats) and asset.name == "uploaded"
     assert findings(asset) == []
+
+
+def test_every_sample_of_other_tools_is_read() -> None:
+    if not DIALECTS.is_dir():
+        pytest.skip(f"needs the sample files in {DIALECTS}")
+    samples = sorted(DIALECTS.iterdir())
+    assert len(samples) >= 6
+    for path in samples:
+        row, kind = sniffed(path)
+        assert (row.extension, kind) == (path.suffix, Kind.SPLATS), path.name
+        got = decoder(row)(path, Limits())
+        assert isinstance(got, Splats) and len(got.positions) == 4, path.name
+
+
+@pytest.mark.parametrize("text", [
+    "Dear Sir,\nv is for victory\n", "v\tw\n1\t2\n", "solid ground\n", "import os\nv = 1\n", "{}", "<svg/>", "x y\n1 2\n",
+])  # fmt: skip
+def test_other_text_is_not_taken_for_geometry(text: str, tmp_path: Path) -> None:
+    (tmp_path / "upload").write_text(text * 20)
+    with pytest.raises(DamagedFile, match="none of the formats"):
+        sniffed(tmp_path / "upload")
 
 
 @pytest.mark.parametrize("name", ["stl", "obj", "3mf", "ply", "glb"])
