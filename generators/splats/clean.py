@@ -25,6 +25,7 @@ WORDS = {
     "islands": "in small groups that touch nothing else",
 }
 MOST_NEIGHBOURS_LINKED = 8
+CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def judge(cloud: Splats, params: CleanParams, check: Check) -> dict[str, Mask]:
     distances, near = Neighbours(part.positions, check).nearest(min(params.neighbours, len(rows) - 1), check)
     check()
     spacing = distances.mean(axis=1)
+    usual = _usual_spacing(spacing, near, check)
 
     def spread(mask: Mask) -> Mask:
         whole = np.zeros(len(cloud.positions), np.bool_)
@@ -132,11 +134,16 @@ def judge(cloud: Splats, params: CleanParams, check: Check) -> dict[str, Mask]:
 
     if params.needles:
         thin = sizes[:, 2] > limits.aspect * sizes[:, 1]
-        take("needles", spread(thin & (sizes[:, 2] > limits.spacings * _usual_spacing(spacing, near))))
+        take("needles", spread(thin & (sizes[:, 2] > limits.spacings * usual)))
+    check()
     if params.floaters:
-        take("floaters", spread(_alone(spacing, sizes, near, limits)))
+        take("floaters", spread(_alone(spacing, usual, sizes, near, limits)))
+    check()
     if params.islands:
-        take("islands", spread(_islands(part, sizes, distances, near, limits, rest[rows])))
+        touching = _touching(sizes, distances, near, limits)
+        check()
+        take("islands", spread(_islands(part, touching, near, limits, rest[rows])))
+        check()
     return masks
 
 
@@ -148,30 +155,38 @@ def _radius(cloud: Splats) -> float:
     return weighted_quantile(np.linalg.norm(points - centre, axis=1), weights, 0.9)
 
 
-def _usual_spacing(spacing: FloatArray, near: Ints) -> FloatArray:
+def _usual_spacing(spacing: FloatArray, near: Ints, check: Check) -> FloatArray:
     """The median spacing of each splat's neighbourhood, so that one lone splat is not its own measure."""
-    return np.asarray(np.median(spacing[near[:, :MOST_NEIGHBOURS_LINKED]], axis=1), np.float32)
+    usual = np.empty_like(spacing)
+    for first in range(0, len(spacing), CHUNK):
+        check()
+        rows = slice(first, first + CHUNK)
+        usual[rows] = np.median(spacing[near[rows, :MOST_NEIGHBOURS_LINKED]], axis=1)
+    return usual
 
 
-def _alone(spacing: FloatArray, sizes: FloatArray, near: Ints, limits: Limits) -> Mask:
+def _alone(spacing: FloatArray, usual: FloatArray, sizes: FloatArray, near: Ints, limits: Limits) -> Mask:
     """Far from its neighbours against all the cloud and against its neighbours, and not by being large itself."""
     logs = np.log(np.maximum(spacing, np.float32(1e-30)))
     middle = float(np.median(logs))
     spread = 1.4826 * float(np.median(np.abs(logs - middle))) + 1e-6
-    usual = _usual_spacing(spacing, near)
     reach = sizes[:, 1:].mean(axis=1) + sizes[near[:, 0], 1:].mean(axis=1)
     far = logs > middle + limits.deviations * spread
     lonely = (spacing > 1.5 * usual) | (logs > middle + 2 * limits.deviations * spread)
     return np.asarray(far & lonely & (spacing > limits.apart * reach), np.bool_)
 
 
-def _islands(part: Splats, sizes: FloatArray, distances: FloatArray, near: Ints, limits: Limits, rest: Mask) -> Mask:
-    """Components that touch nothing else: splats touch where their ellipsoids, or their usual gaps, meet."""
+def _touching(sizes: FloatArray, distances: FloatArray, near: Ints, limits: Limits) -> Mask:
+    """Which of its nearest neighbours each splat touches, bool [N, k]: ellipsoids, or the usual gaps, meet."""
     linked = min(near.shape[1], MOST_NEIGHBOURS_LINKED)
-    near, gaps = near[:, :linked], distances[:, :linked]
-    size = sizes[:, 1:].mean(axis=1)
+    gaps, size = distances[:, :linked], sizes[:, 1:].mean(axis=1)
     usual = np.float32(np.median(gaps[:, 0]))
-    touching = gaps < limits.apart * (size[:, None] + size[near]) + usual
+    return np.asarray(gaps < limits.apart * (size[:, None] + size[near[:, :linked]]) + usual, np.bool_)
+
+
+def _islands(part: Splats, touching: Mask, near: Ints, limits: Limits, rest: Mask) -> Mask:
+    """Small components of what touches, of those splats that are left."""
+    near = near[:, : touching.shape[1]]
     touching &= rest[:, None] & rest[near]
     labels = components(near, touching)
     weights = importance(part).astype(np.float64) * rest

@@ -80,12 +80,14 @@ class Thinning:
         most = min(finite, 6 * wanted + 16)
         if most < len(flat):
             places = np.argpartition(flat, most - 1)[:most]
+            check()
             places = places[np.lexsort((places, flat[places]))]
         else:
             places = np.argsort(flat, kind="stable")
         check()
         partners = np.full(count, -1, np.int32)
         match(places.astype(np.int64), near, wanted, partners)
+        check()
         self._merge(partners, check)
 
     def _merge(self, partners: np.ndarray, check: Check) -> None:
@@ -96,4 +98,5 @@ class Thinning:
         stays = np.ones(len(partners), np.bool_)
         stays[partners[rows]] = False
         for name in ("positions", "covariances", "opacities", "sh", "_scales", "_rotations", "_touched"):
+            check()
             setattr(self, name, np.ascontiguousarray(getattr(self, name)[stays]))
