@@ -188,10 +188,12 @@ class Client(Driver):
                 "size_px": preview_px, "per_sec": float(preview_per_sec), "media_type": preview_media_type,
             }  # fmt: skip
         if growth or on_grown:
-            message["growth"] = (growth if isinstance(growth, Growth) else Growth())._asdict()
+            wish = growth if isinstance(growth, Growth) else Growth()
+            message["growth"] = wish.wish()
         wanted = host if host is not None else "neutral" if self.host == "python" else self.host
         job = self.protocol.submit(message, host=wanted, formats=formats or {})
         job.on_grown = on_grown
+        job.to_the_end = not isinstance(growth, Growth) or growth.final
         return job
 
     def live(

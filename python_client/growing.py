@@ -37,6 +37,12 @@ class Growth(NamedTuple):
     """The most important splats only, until the cloud is finished; 0 for all."""
     sh_degree: int = 3
     """Degree of the harmonics at most, until the cloud is finished."""
+    final: bool = True
+    """False: do without the last version, because the finished asset's files are wanted instead."""
+
+    def wish(self) -> dict[str, Any]:
+        """What the bridge is told of it."""
+        return {"per_sec": self.per_sec, "splats_max": self.splats_max, "sh_degree": self.sh_degree}
 
 
 class Columns(NamedTuple):

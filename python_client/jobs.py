@@ -77,6 +77,8 @@ class Job:
         """The cloud as it grows, when the submit asked to watch it."""
         self.on_grown: Optional[Callable[[GrowingCloud], None]] = None
         """Called while pumping whenever more of the cloud is here: within a version after every piece of it."""
+        self.to_the_end = True
+        """Whether the last version of the cloud is wanted too, and not only those on the way."""
         self.growth_error: Optional[ScenecastError] = None
         """Why the newest version could not be taken; the next one makes it good."""
         self.durable: list[messages.JobEvent] = []

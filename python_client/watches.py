@@ -63,7 +63,7 @@ class Watches:
 
     def told(self, job: Job, message: messages.JobGrown) -> None:
         """A newer version can be had."""
-        if job.cloud is not None:
+        if job.cloud is not None and (job.to_the_end or not message.final):
             watch = self._watch(job)
             watch.told = message.stream, message.version
             self._go_on(watch)
@@ -73,14 +73,14 @@ class Watches:
         if job.cloud is None or not job.id:
             return
         watch = self._watch(job)
-        if job.state == "finished" and any(row.kind == "splats" for row in job.assets):
+        if job.state == "finished" and job.to_the_end and any(row.kind == "splats" for row in job.assets):
             watch.wanted = True
             self._go_on(watch)
-        elif job.state != "finished":
-            if watch.answer is not None and watch.answer.transfer:
-                self._stop(watch.answer.transfer)
-            watch.drop()
-            self._watches.pop(job.id, None)
+            return
+        if watch.answer is not None and watch.answer.transfer:
+            self._stop(watch.answer.transfer)
+        watch.drop()
+        self._watches.pop(job.id, None)
 
     def lost(self) -> None:
         """The connection is gone: what was coming in is asked for again, from what has been put in whole."""
@@ -136,6 +136,10 @@ class Watches:
             watch.job.growth_error = reply.error
             return
         told = reply.value
+        if self._watches.get(watch.job.id) is not watch:  # it was given up while the answer was on its way
+            if told.transfer:
+                self._stop(told.transfer)
+            return
         watch.told = told.stream, told.version
         if not told.size_bytes:
             return

@@ -163,6 +163,18 @@ def test_a_client_that_is_cut_off_again_and_again_comes_to_the_end() -> None:
     assert bridge.connections > 1
 
 
+def test_who_wants_the_files_instead_is_spared_the_last_version() -> None:
+    with FakeBridge(script(1)) as bridge, connect(bridge.url, bridge.token) as client:
+        job = client.submit("test.cloud", growth=Growth(final=False))
+        cloud = job.cloud
+        assert cloud is not None
+        client.drive(lambda: cloud.version == 1, 10, "the first version")
+        bridge.release()
+        job.result(10)
+        client.ping()
+        assert not cloud.final and len([one for one in bridge.received if one["type"] == "growth.get"]) == 1
+
+
 def test_who_does_not_ask_is_told_nothing() -> None:
     with FakeBridge(script(1)) as bridge, connect(bridge.url, bridge.token) as client:
         job = client.submit("test.cloud")
