@@ -61,7 +61,7 @@ def ground_of(texels: Texels, low: Mesh, high: Surface, reach_m: float, check: C
     return Ground(moved, bent, smooth)
 
 
-def normal_map(texels: Texels, low: Mesh, ground: Ground) -> Image:
+def normal_map(texels: Texels, low: Mesh, ground: Ground, check: Check = lambda: None) -> Image:
     """The detail's normals in the simple mesh's tangent frames, uint8 [S, S, 3], +Y up."""
     frame = tangents(low)
     if frame is None:
@@ -71,8 +71,11 @@ def normal_map(texels: Texels, low: Mesh, ground: Ground) -> Image:
     hand = np.sign(texels.over(np.ascontiguousarray(frame[:, 3:]), faces))
     along = unit(along - ground.smooth * np.einsum("tc,tc->t", along, ground.smooth)[:, None])
     across = np.cross(ground.smooth, along) * hand
+    check()
     local = np.stack([np.einsum("tc,tc->t", axis, ground.normals) for axis in (along, across, ground.smooth)], axis=1)
+    check()
     picture = texels.picture(unit(local.astype(np.float32)))
+    check()
     return Image(np.round((picture * 0.5 + 0.5).clip(0, 1) * 255).astype(np.uint8), ColourSpace.DATA, "normal")
 
 

@@ -71,8 +71,9 @@ def finished(
     yield at(0.55, f"colouring from {len(pictures)} views")
     colour, seen = colour_map(texels, mesh, ground, pictures, reach, context.check)
     maps = {MapName.BASE_COLOR: colour}
+    context.check()
     if finish.normal_map:
-        maps[MapName.NORMAL] = normal_map(texels, mesh, ground)
+        maps[MapName.NORMAL] = normal_map(texels, mesh, ground, context.check)
         context.check()
     if finish.occlusion:
         yield at(0.85, "occlusion")
@@ -124,7 +125,9 @@ def colour_map(
     normals = mesh.normals if mesh.normals is not None else smooth_normals(mesh.positions, mesh.faces)
     corners = blended(mesh.positions, normals, trusted, depths, tolerance_m=tolerance_m, check=check)
     around = texels.over(spread(mesh, corners.colours, corners.seen, check), faces)
+    check()
     values = np.where(blend.seen[:, None], blend.colours, around)
+    check()
     filled = texels.picture(np.asarray(values, np.float32))
     pixels = np.round(filled.clip(0, 1) * 255).astype(np.uint8)
     return Image(pixels, ColourSpace.SRGB, "base colour"), float(blend.seen.mean()) if len(blend.seen) else 0.0

@@ -123,7 +123,7 @@ def dressed(low: Mesh, source: Mesh, wanted: Wanted, reach_m: float, check: Chec
     if wanted.normal_map:
         bent = fine_normals(source, hits)
         bent = np.where((np.einsum("tc,tc->t", bent, smooth) > 0.1)[:, None], bent, smooth)
-        maps[MapName.NORMAL] = normal_map(texels, low, Ground(points, bent, smooth))
+        maps[MapName.NORMAL] = normal_map(texels, low, Ground(points, bent, smooth), check)
         check()
     if wanted.occlusion:
         reach = OCCLUSION_REACH * float(np.ptp(low.positions, axis=0).max())
