@@ -101,7 +101,7 @@ def test_a_damaged_file_is_no_obstacle(tmp_path: Path, tree: str) -> None:
 def test_what_hinders_is_said(form: Form) -> None:
     form.take({"size_px": 7, "prompt": "x" * 500})
     assert len(form.hindrances({})) == 2
-    form.choose_kind("splats")
+    assert form.choose_generator("splats.from_mesh")
     assert form.hindrances({}) == ["Choose the mesh it is made from"]
     assert form.hindrances({"mesh": "Cube"}) == []
     poor = Generator("a.b", "Poor", "Wants more.", ["image"], available=False, reason="it needs 6 GB")
