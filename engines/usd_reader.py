@@ -101,7 +101,8 @@ def _entry(prim: Any, cache: Any, folder: Path, which: int, most: int) -> dict[s
             break
     if "positions" not in files:
         return _refused(f"{prim.GetPath()} has no positions")
-    degree = prim.GetAttribute("radiance:sphericalHarmonicsDegree").Get(time)
+    stated = prim.GetAttribute("radiance:sphericalHarmonicsDegree")
+    degree = stated.Get(time) if stated else 3  # the schema's own default, which an older library does not know
     rows = np.array(cache.GetLocalToWorldTransform(prim), np.float64).T
     return {"arrays": files, "degree": degree, "world": rows.ravel().tolist()}
 

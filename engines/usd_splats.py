@@ -116,7 +116,10 @@ def _cloud(folder: Path, entry: dict[str, Any], name: str) -> Splats:
         return values[: count * each] if enough else np.tile(np.array(otherwise, np.float32), count)
 
     width = COEFFICIENTS[degree]
-    harmonics = held("harmonics", 3 * width, (0.0,) * (3 * width)).reshape(count, width, 3)
+    if len(arrays.get("harmonics", ())) < count * width:
+        arrays.pop("harmonics", None)
+        width = 1  # without enough coefficients a splat is grey, says the schema
+    harmonics = held("harmonics", 3 * width, (0.0, 0.0, 0.0)).reshape(count, width, 3)
     cloud = Splats(
         positions=positions,
         rotations=unit_quaternions(held("orientations", 4, (0, 0, 0, 1)).reshape(-1, 4)[:, [3, 0, 1, 2]]),

@@ -120,7 +120,9 @@ def test_half_floats_and_what_is_missing(tmp_path: Path) -> None:
     assert got.positions.tolist() == [[1, 2, 3], [4, 5, 6]]
     np.testing.assert_allclose(got.rotations, [[0, 0, 1, 0]] * 2, atol=1e-6)  # one too many is cut
     assert got.opacities.tolist() == [1, 1] and got.scales.tolist() == [[1, 1, 1]] * 2  # one too few is none
-    assert not got.sh.any()
+    assert got.sh.shape == (2, 1, 3) and not got.sh.any()
+    short = SPLAT.replace("Degree = 0", "Degree = 2")
+    assert not usd.decode(stage_of(short, tmp_path), LIMITS).sh.any()
 
 
 def test_nothing_a_file_refers_to_is_opened(tmp_path: Path) -> None:
