@@ -78,7 +78,8 @@ def opened(field: Field) -> OpenField:
     coefficients = field.sh.shape[4]
     if coefficients > 4:
         raise UnsuitableAsset(f"the field has {coefficients} harmonics; fields are drawn with 1 or 4")
-    lattice = completed(field.cells, np.asarray(field.bricks), np.asarray(field.occupied.reshape(-1, VERTICES)))
+    # copies, since an asset's arrays are mapped from disk: read-only, for which kernels would be compiled again
+    lattice = completed(field.cells, np.array(field.bricks), np.array(field.occupied).reshape(-1, VERTICES))
     missing = (lattice.joined < 0).any()
     if missing:
         lattice.occupied[_reaching_out(lattice)] = 0  # cannot be interpolated

@@ -51,6 +51,14 @@ def test_a_ball_stands_where_it_was_put_and_lights_the_right_side() -> None:
     assert (inside.opacity > 0.99).all()
 
 
+def test_a_field_is_read_only() -> None:
+    field = ball()
+    for array in (field.bricks, field.occupied, field.density, field.sh):
+        array.flags.writeable = False
+    camera = looking_at((1, 2, 8), (1, 2, 3), fov_y_deg=40, width=9, height=9)
+    assert render(opened(field), camera).opacity.max() > 0.9
+
+
 def test_density_is_found_at_points() -> None:
     field = ball()
     points = np.array([[1, 2, 3], [1.5, 2.2, 3.1], [1, 2, 4.4], [40, 0, 0], [np.nan, 0, 0]], np.float32)
