@@ -64,5 +64,5 @@ def mean_likeness_db(before: Splats, after: Splats, check: Check) -> float:
     values = []
     for camera in viewpoints(extent(before), JUDGED_VIEWS, JUDGED_RADII, side_px=JUDGED_PX, fov_y_deg=55):
         check()
-        values.append(likeness_db(before, after, camera))
+        values.append(likeness_db(before, after, camera, check))
     return float(np.mean(values))

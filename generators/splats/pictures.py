@@ -11,6 +11,7 @@ from generators.radiance.parameters import from_splats
 from generators.radiance.rasterizer import Raster, Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.splats.clouds import Extent, extent, importance, taken
+from generators.splats.neighbours import Check, unchecked
 
 SIDE_PX = 256
 SPLATS_MAX = 150_000
@@ -40,16 +41,19 @@ def rendered(cloud: Splats, camera: Camera, background: float | FloatArray = BAC
     return _raster(cloud, camera, background).image
 
 
-def likeness_db(before: Splats, after: Splats, camera: Camera) -> float:
+def likeness_db(before: Splats, after: Splats, camera: Camera, check: Check = unchecked) -> float:
     """PSNR of the second cloud's picture against the first's, over those pixels only where either has something."""
-    one, other = _raster(before, camera, BACKGROUND), _raster(after, camera, BACKGROUND)
+    one = _raster(before, camera, BACKGROUND, check)
+    other = _raster(after, camera, BACKGROUND, check)
     there = np.minimum(one.transmittance, other.transmittance) < 0.95
     return psnr(one.image[:, there], other.image[:, there]) if there.any() else 99.0
 
 
-def _raster(cloud: Splats, camera: Camera, background: float | FloatArray) -> Raster:
-    backend = NumbaBackend()
-    projection = backend.project(from_splats(cloud), camera, Rules(near=1e-4), sound=True)
+def _raster(cloud: Splats, camera: Camera, background: float | FloatArray, check: Check = unchecked) -> Raster:
+    backend, parameters = NumbaBackend(), from_splats(cloud)
+    check()
+    projection = backend.project(parameters, camera, Rules(near=1e-4), sound=True)
+    check()
     behind = np.ascontiguousarray(np.broadcast_to(np.asarray(background, np.float32), 3))
     return backend.rasterize(projection, projection.colour, behind, camera.width, camera.height)
 
