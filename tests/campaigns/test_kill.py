@@ -38,6 +38,8 @@ OUTSTANDING = 6
 """Unfinished jobs a client keeps up."""
 SETTLE_SECS = 60.0
 ORPHAN_SECS = 3.0
+GROWING = {"steps": 40, "step_secs": 0.005, "splats": 500}
+"""The same resumable work again and again: however often it is killed, it is to end as the same cloud."""
 
 
 @dataclass
@@ -150,6 +152,11 @@ class Client:
         pick = self.random
         number = len(self.requests)
         request_id = f"{self.name}-{number}"
+        if pick.random() < 0.1:
+            return {
+                "type": "job.submit", "request_id": request_id, "generator": "fake.grow", "params": GROWING, "seed": 7,
+                "fresh": True, "growth": {"per_sec": 30.0},
+            }  # fmt: skip
         twin = pick.random() < 0.15
         params: dict[str, Any] = {
             "size_px": pick.choice([8, 64, 400]),
@@ -390,6 +397,16 @@ def check_ledger(folder: Path, tally: Tally, clients: list[Client]) -> int:
             if lines[job_id] != count:
                 client.violation(f"job {job_id} ran again after its end was told")
     db.close()
+    clouds = {
+        end["assets"][0]["digest"]
+        for client in clients
+        for request, job_id in client.accepted.items()
+        if client.requests[request]["generator"] == "fake.grow"
+        and (end := client.ends.get(job_id, {})).get("type") == "job.finished"
+    }
+    if len(clouds) > 1:
+        tally.violations.append(f"the same cloud, interrupted or not, came out as {sorted(clouds)}")
+    tally.violations += [f"left over: {path}" for path in (folder / "store" / "scratch").glob("*")]
     return len(rows)
 
 
