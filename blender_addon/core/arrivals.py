@@ -99,7 +99,9 @@ class Arrivals:
         """Take nothing more for this run."""
         for name in [name for name in self._fetches if name[0] == key]:
             del self._fetches[name]
-        self._landings = deque(one for one in self._landings if one.run.key != key)
+        for landing in [one for one in self._landings if one.run.key == key]:
+            landing.stop()
+            self._landings.remove(landing)
 
     def forget(self, key: str) -> None:
         """The run is gone: so is everything of it."""
@@ -108,6 +110,12 @@ class Arrivals:
         for kept in (self.delivered, self._wanted):
             for name in [name for name in kept if name[0] == key]:
                 del kept[name]
+
+    def close(self) -> None:
+        """Let go of everything that is half written; the next Blender fetches it anew."""
+        for landing in self._landings:
+            landing.stop()
+        self._landings.clear()
 
     def drop_fetches(self) -> None:
         """The client is another one: nothing is on its way any more."""

@@ -334,6 +334,7 @@ class Hub:
         self.save()
         for sending in self._sendings.values():
             sending.stop("Blender was closed")
+        self._arrivals.close()
         self.client.close()
         self._slot.release()
 

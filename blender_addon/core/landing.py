@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from .client_core import Delivery
 from .delivered import Delivered, DeliveredFile
@@ -16,8 +18,12 @@ RATHER_FIRST = ("description",)
 """Roles that are never an asset's principal file."""
 
 
+STEP_BYTES = 2 << 20
+"""Written in one step: a millisecond or two."""
+
+
 class Landing:
-    """One delivery on its way to disk; `step` writes at most one file of a few megabytes."""
+    """One delivery on its way to disk, a piece in each `step`."""
 
     def __init__(self, run: Run, digest: str, delivery: Delivery, folder: Path) -> None:
         self.run = run
@@ -25,17 +31,24 @@ class Landing:
         self._delivery = delivery
         self._folder = folder / digest[:32]
         self._paths: list[str] = []
+        self._part: IO[bytes] | None = None
 
     def step(self) -> bool:
-        """Do the next file; True when all are done. Raises OSError when the disk refuses."""
+        """Write the next piece; True when all files are there. Raises OSError when the disk refuses."""
         files = self._delivery.files
         while len(self._paths) < len(files):
             incoming = files[len(self._paths)]
             if incoming.path:
                 self._paths.append(incoming.path)
-            else:
-                self._paths.append(self._written(incoming.row.name, bytes(incoming.data or b"")))
-                break
+                continue
+            try:
+                whole = self._write(incoming.row.name, memoryview(incoming.data or b""))
+            except OSError:
+                self.stop()
+                raise
+            if whole:
+                self._paths.append(str(self._folder / incoming.row.name))
+            break
         return len(self._paths) == len(files)
 
     def delivered(self) -> Delivered:
@@ -60,13 +73,26 @@ class Landing:
             time=run.ended,
         )
 
-    def _written(self, name: str, data: bytes) -> str:
-        target = self._folder / name
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        part.write_bytes(data)
-        os.replace(part, target)
-        return str(target)
+    def _write(self, name: str, data: memoryview) -> bool:
+        """Go on with a file; True when it is whole, and only then has it its name."""
+        if self._part is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._part = open(self._folder / f"{name}.part", "wb")  # noqa: SIM115 - written in steps
+        at = self._part.tell()
+        self._part.write(data[at : at + STEP_BYTES])
+        if at + STEP_BYTES < len(data):
+            return False
+        self._part.close()
+        self._part = None
+        os.replace(self._folder / f"{name}.part", self._folder / name)
+        return True
+
+    def stop(self) -> None:
+        """Let go of a file that is half written; a full disk refuses its closing too."""
+        if self._part is not None:
+            with contextlib.suppress(OSError):
+                self._part.close()
+            self._part = None
 
 
 def asset_name(run: Run, digest: str, announced: str, kind: str) -> str:

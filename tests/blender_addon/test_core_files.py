@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from blender_addon.core import json_file
 from blender_addon.core.history import KEPT, PROMPTS_SHOWN, History
+from blender_addon.core.landing import STEP_BYTES, Landing
 from blender_addon.core.presets import PresetError, Presets
 from blender_addon.core.runs import Made, Order, Run
 from blender_addon.core.slots import Slot
@@ -129,3 +133,26 @@ def test_a_slot_is_free_again_when_its_process_dies(tmp_path: Path) -> None:
     mine.release()
     with (tmp_path / "file").open("w"), pytest.raises(OSError):
         Slot(tmp_path / "file")
+
+
+def test_a_large_file_lands_in_short_steps_and_a_half_one_has_no_name(tmp_path: Path) -> None:
+    """No step writes more than its two megabytes, and only a whole file is found under its name."""
+    data = bytes(range(256)) * (5 * STEP_BYTES // 512)
+    files = [SimpleNamespace(path="", data=memoryview(data), row=SimpleNamespace(name="mesh.glb")),
+             SimpleNamespace(path="", data=b"", row=SimpleNamespace(name="empty.txt")),
+             SimpleNamespace(path="/bridge/its own.png", data=None, row=SimpleNamespace(name="own.png"))]  # fmt: skip
+    delivery: Any = SimpleNamespace(files=files)
+    landing = Landing(Run(Order("a.b")), "d" * 64, delivery, tmp_path)
+    folder, sizes = tmp_path / ("d" * 32), [0]
+    while not landing.step():
+        part = folder / "mesh.glb.part"
+        if part.exists():
+            assert not (folder / "mesh.glb").exists()
+            sizes.append(part.stat().st_size)
+    assert all(after - before <= STEP_BYTES for before, after in itertools.pairwise(sizes)) and len(sizes) >= 3
+    assert (folder / "mesh.glb").read_bytes() == data and (folder / "empty.txt").read_bytes() == b""
+    assert sorted(path.name for path in folder.iterdir()) == ["empty.txt", "mesh.glb"]
+    left = Landing(Run(Order("a.b")), "e" * 64, delivery, tmp_path)
+    assert not left.step()
+    left.stop()
+    assert not (tmp_path / ("e" * 32) / "mesh.glb").exists()

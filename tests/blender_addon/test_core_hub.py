@@ -14,6 +14,7 @@ from blender_addon.core import hub as hub_module
 from blender_addon.core import json_file
 from blender_addon.core.history import History
 from blender_addon.core.hub import Hub
+from blender_addon.core.landing import Landing
 from blender_addon.core.runs import Order, Run, Source
 from blender_addon.core.slots import Slot
 from blender_addon.core.targets import Target
@@ -346,7 +347,7 @@ def test_a_full_disk_fails_what_arrives(desk: Callable[..., Desk], monkeypatch: 
     def full(*_: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Landing, "_write", full)
     run = one.hub.submit(order())
     one.until(lambda: run.over)
     assert run.state == "failed" and "No space left" in run.error and run.remedy
