@@ -28,7 +28,7 @@ from tests.workplace import Workplace, working
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 CATALOG = Catalog.from_specs(quick_checkpoints.SPEC)
-PARAMS = {"resolution_px": 96, "iterations": 900, "splats_max": 1500, "sh_degree": 1, "exposure": True}
+PARAMS = {"resolution_px": 96, "iterations": 1800, "splats_max": 1500, "sh_degree": 1, "exposure": True}
 
 
 def act(story: Coroutine[Any, Any, None], secs: float = 170) -> None:
