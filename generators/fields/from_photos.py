@@ -25,6 +25,8 @@ from generators.radiance.rasterizer.kernels import compiled_before
 
 PREVIEW_SECS, SCORE_SECS, CHECKPOINT_SECS = 1.0, 8.0, 15.0
 PREVIEW_SIDE_PX = 320
+SHARE = 10.0
+"""What is done beside training waits so many times as long as it has taken."""
 CHECKPOINT_NAME = "field_from_photos.npz"
 NAMED_MAX = 20
 LOADED = 0.04
@@ -119,8 +121,11 @@ def _left_out(skipped: tuple[Skipped, ...], used: int) -> Iterator[Event]:
 
 
 def _train(trainer: FieldTrainer, context: WatchedContext, judged: list[Photograph], beside: Beside) -> Iterator[Event]:
-    """Take steps until done, with a picture every second, a score every eight and a checkpoint every fifteen."""
-    pictured = scored = kept = time.monotonic()
+    """Take steps until done, with a picture every second, a score every eight and a checkpoint every fifteen.
+
+    Each of them comes less often where it would take more than a tenth of the time.
+    """
+    pictured, scored, kept = (_Turn(secs) for secs in (PREVIEW_SECS, SCORE_SECS, CHECKPOINT_SECS))
     score, saved = "", context.scratch / CHECKPOINT_NAME
     while not trainer.done:
         context.check()
@@ -129,19 +134,37 @@ def _train(trainer: FieldTrainer, context: WatchedContext, judged: list[Photogra
             yield Note(f"finished early, at iteration {trainer.iteration} of {trainer.settings.iterations}")
             return
         beside(trainer.step)
-        now = time.monotonic()
-        if now - kept > CHECKPOINT_SECS:
+        if kept.due():
             beside(lambda: checkpoint.save(trainer, saved))
-            kept = time.monotonic()
-        if now - scored > SCORE_SECS:
+            kept.done()
+        if scored.due():
             score = f", {beside(lambda: trainer.evaluate(judged[:2])).psnr:.1f} dB"
-            scored = time.monotonic()
-        if now - pictured > PREVIEW_SECS:
+            scored.done()
+        if pictured.due():
             stage = f"training, {trainer.lattice.cells} cells across{score}"
             yield Progress(LOADED + (1 - LOADED) * trainer.fraction, stage)
             if context.wants_previews:
                 yield Preview(beside(lambda: preview(trainer, judged[0])))
-            pictured = time.monotonic()
+            pictured.done()
+
+
+class _Turn:
+    """When something that is done every so often is due again: ten times as long after it as it took, at least."""
+
+    def __init__(self, every_secs: float) -> None:
+        self._every = every_secs
+        self._began = time.monotonic()
+        self._next = self._began + every_secs
+
+    def due(self) -> bool:
+        """Whether it is to be done now; its time then begins to count."""
+        self._began = time.monotonic()
+        return self._began >= self._next
+
+    def done(self) -> None:
+        """It has been done."""
+        now = time.monotonic()
+        self._next = now + max(self._every, SHARE * (now - self._began)) if self._every else now
 
 
 def preview(trainer: FieldTrainer, view: Photograph) -> NDArray[np.uint8]:
