@@ -77,13 +77,16 @@ class Parameters:
 
 
 def from_splats(splats: Splats) -> Parameters:
-    """The training form of a neutral cloud."""
+    """The training form of a neutral cloud, in arrays of its own.
+
+    An input's arrays are files mapped read-only; numba would compile every kernel once more for such.
+    """
     return Parameters(
-        positions=np.ascontiguousarray(splats.positions, np.float32),
+        positions=np.array(splats.positions, np.float32, order="C"),
         log_scales=log_from_scale(splats.scales),
         quaternions=unit_quaternions(splats.rotations),
         logits=logit_from_opacity(splats.opacities),
-        sh=np.ascontiguousarray(splats.sh, np.float32),
+        sh=np.array(splats.sh, np.float32, order="C"),
     )
 
 

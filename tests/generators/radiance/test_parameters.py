@@ -26,3 +26,11 @@ def test_degenerate_parameters_become_a_valid_asset() -> None:
     splats = to_splats(cloud)
     assert (splats.scales > 0).all() and np.isfinite(splats.scales).all()
     assert splats.rotations[1].tolist() == [1, 0, 0, 0]
+
+
+def test_arrays_are_one_s_own_even_of_mapped_inputs() -> None:
+    splats = to_splats(random_cloud(5, sh_count=4))
+    for array in (splats.positions, splats.rotations, splats.scales, splats.opacities, splats.sh):
+        array.flags.writeable = False
+    for _, array in from_splats(splats).arrays():
+        assert array.flags.writeable and array.flags.c_contiguous and array.dtype == np.float32
