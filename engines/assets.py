@@ -117,7 +117,8 @@ class Field:
     else is empty. `density` float32 [B, 4, 4, 4] per metre is interpolated in its logarithm, which keeps surfaces
     sharp, and held at or above exp(-12) / `radius_m`; `sh` float16 or float32 [B, 4, 4, 4, K, 3] as in `Splats`, held
     at or above 0 once interpolated. Nothing nearer than `near_m` to a camera is drawn. `backdrop` is the
-    display-referred colour of what nothing is known about; without one the field is transparent there.
+    display-referred colour of what nothing is known about; without one the field is transparent there. `seen_from_m`
+    is where it is best looked at from, such as the middle of the photographs' places.
     """
 
     kind: ClassVar[Kind] = Kind.FIELD
@@ -131,6 +132,7 @@ class Field:
     contracted: bool = False
     near_m: float = 0.0
     backdrop: tuple[float, float, float] | None = None
+    seen_from_m: tuple[float, float, float] | None = None
     name: str = ""
 
 

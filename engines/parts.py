@@ -133,6 +133,7 @@ def _field_meta(asset: Field) -> Meta:
         "contracted": asset.contracted,
         "near_m": float(asset.near_m),
         "backdrop": None if asset.backdrop is None else _floats(asset.backdrop),
+        "seen_from_m": None if asset.seen_from_m is None else _floats(asset.seen_from_m),
     }
 
 
@@ -151,6 +152,7 @@ def _field(meta: Mapping[str, Any], parts: Mapping[str, Array], name: str) -> Fi
         contracted=bool(meta["contracted"]),
         near_m=float(meta["near_m"]),
         backdrop=None if meta["backdrop"] is None else _three(meta["backdrop"]),
+        seen_from_m=None if meta["seen_from_m"] is None else _three(meta["seen_from_m"]),
         name=name,
     )
 

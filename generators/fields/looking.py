@@ -109,10 +109,12 @@ def orbit_camera(params: FieldOrbitParams, field: Field, share: float) -> Camera
 
 
 def _eye(field: Field, azimuth_deg: float, elevation_deg: float, distance: float) -> tuple[float, float, float]:
-    """Where a camera of an orbit stands; azimuth 0 is on the +Z side."""
+    """Where a camera of an orbit stands; azimuth 0 is on the side that the field was seen from, else on that of +Z."""
     a, e = np.radians(azimuth_deg), np.radians(elevation_deg)
     away = field.radius_m * distance
     x, y, z = field.centre_m
+    if field.seen_from_m is not None:
+        a += np.arctan2(field.seen_from_m[0] - x, field.seen_from_m[2] - z)
     return (
         float(x + away * np.cos(e) * np.sin(a)),
         float(y + away * np.sin(e)),

@@ -104,8 +104,9 @@ def _reaching_out(lattice: Lattice) -> Any:
 
 
 def asset_of(
-    lattice: Lattice, place: Normalisation, *, near: float, backdrop: tuple[float, float, float] | None, name: str
-) -> Field:
+    lattice: Lattice, place: Normalisation, *, near: float, backdrop: tuple[float, float, float] | None,
+    seen_from: tuple[float, float, float] | None, name: str,
+) -> Field:  # fmt: skip
     """A contracted lattice in normalised space as a neutral asset."""
     shape = (len(lattice), 4, 4, 4)
     values = lattice.values
@@ -121,6 +122,7 @@ def asset_of(
         contracted=True,
         near_m=near * place.scale,
         backdrop=backdrop,
+        seen_from_m=seen_from,
         name=name,
     )
 

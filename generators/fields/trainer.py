@@ -61,6 +61,8 @@ class FieldTrainer:
         self.opaque = all(photograph.alpha is None for photograph in photographs)
         means = np.mean([p.pixels.reshape(3, -1).mean(1) for p in photographs], axis=0) / 255
         self.backdrop = (float(means[0]), float(means[1]), float(means[2])) if self.opaque else None
+        middle = np.mean([photograph.camera.position for photograph in photographs], axis=0)
+        self.seen_from = (float(middle[0]), float(middle[1]), float(middle[2]))
         self._scales = _pyramid(scene, settings.levels)
         self.rng = np.random.default_rng(settings.seed)
         self.iteration, self.level = 0, 0
@@ -208,7 +210,9 @@ class FieldTrainer:
     def field(self, name: str = "") -> Field:
         """The field in the photographs' world, as a neutral asset."""
         near = self.settings.near
-        return asset_of(self.lattice, self.normalisation, near=near, backdrop=self.backdrop, name=name)
+        return asset_of(
+            self.lattice, self.normalisation, near=near, backdrop=self.backdrop, seen_from=self.seen_from, name=name
+        )
 
 
 def _pyramid(photographs: Sequence[Photograph], levels: int) -> list[Rays]:

@@ -134,6 +134,7 @@ def fields(draw: st.DrawFn) -> Field:
         contracted=draw(st.booleans()),
         near_m=draw(FINITE),
         backdrop=draw(st.none() | st.tuples(FINITE, FINITE, FINITE)),
+        seen_from_m=draw(st.none() | st.tuples(FINITE, FINITE, FINITE)),
         name=draw(NAMES),
     )
 

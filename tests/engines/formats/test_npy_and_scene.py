@@ -34,7 +34,8 @@ def test_a_field_is_arrays_and_a_description(tmp_path: Path) -> None:
     described = json.loads((tmp_path / "smoke.json").read_text("utf-8"))
     assert described["kind"] == "field"
     assert described["meta"] == {
-        "cells": 8, "centre_m": [1, 0, -1], "radius_m": 1, "contracted": False, "near_m": 0, "backdrop": None
+        "cells": 8, "centre_m": [1, 0, -1], "radius_m": 1, "contracted": False, "near_m": 0, "backdrop": None,
+        "seen_from_m": None,
     }  # fmt: skip
     assert described["provenance"] == {"seed": 4}
     for name, array in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,15 @@ def test_a_given_camera_sees_the_same_as_the_orbit_at_its_place(tmp_path: Path) 
     matrix = np.linalg.inv(camera.camera_from_world) @ np.diag([1, -1, -1, 1])
     given, _ = images(looked(tmp_path, field, world_from_camera=matrix.reshape(-1).tolist()))
     np.testing.assert_allclose(given.pixels.astype(int), around.pixels.astype(int), atol=1)
+
+
+def test_an_orbit_begins_where_the_field_was_seen_from(tmp_path: Path) -> None:
+    field = ball()
+    x, y, z = field.centre_m
+    seen = replace(field, seen_from_m=(x + 5.0, y + 1.0, z))
+    turned, _ = images(looked(tmp_path, seen, distance=2.0))
+    plain, _ = images(looked(tmp_path, field, azimuth_deg=90, distance=2.0))
+    np.testing.assert_allclose(turned.pixels.astype(int), plain.pixels.astype(int), atol=1)
 
 
 @pytest.mark.parametrize(("numbers", "why"), [([1.0] * 3, "3 numbers"), ([2.0] * 16, "no rigid motion")])

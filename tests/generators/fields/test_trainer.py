@@ -47,6 +47,7 @@ def test_the_asset_shows_what_the_trainer_shows() -> None:
     trainer = trained()
     field = trainer.field("room")
     assert field.contracted and field.sh.dtype == np.float16 and field.backdrop is not None
+    assert field.seen_from_m == pytest.approx(np.mean([view.camera.position for view in TRAIN], axis=0))
     camera = HELD_OUT[0].camera
     shown, again = trainer.render(camera), render(opened(field), camera, step=SMALL.step)
     np.testing.assert_allclose(again.colour, shown.colour, atol=4e-3)
