@@ -33,6 +33,8 @@ SAME = 0.03
 """Two views show one point when their distances differ by less than this share."""
 OPPOSED = -0.35
 """Cosine between two lines of sight that cannot both meet the same side of a surface but at a glance."""
+WHOLE = 0.6
+"""What is clear from so many sides is a thing and not a room: a closed shell is clear from within as well."""
 REVERSED_MAX = 0.12
 """Share of its points that a view may see from the other side than better views do."""
 TRIAL_POINTS = 1500
@@ -105,13 +107,17 @@ def chosen_around(
     centre: NDArray[np.float64], reach: float, render: Render, count: int, check: Check = lambda: None
 ) -> list[Camera]:
     """As `chosen`, for anything that can be looked at and reaches about so far around a middle, in metres."""
-    trials = []
+    around, within = [], []
     for number, camera in enumerate(candidates(centre, reach)):
         check()
         trial = tried(render(camera), AWAY * reach if number < AROUND else 0.35 * reach)
         if trial is not None:
-            trials.append(trial)
-    trials.sort(key=lambda trial: -trial.rating)
+            (around if number < AROUND else within).append(trial)
+    around.sort(key=lambda trial: -trial.rating)
+    within.sort(key=lambda trial: -trial.rating)
+    trials = around + within
+    if len(around) < WHOLE * AROUND:
+        trials.sort(key=lambda trial: -trial.rating)
     agreeing: list[Trial] = []
     for trial in trials:
         check()

@@ -115,6 +115,21 @@ def test_viewpoints_leave_out_what_is_seen_from_behind() -> None:
     assert abs(sides.sum()) > 0.7 * len(sides)
 
 
+def test_a_closed_shell_is_looked_at_from_outside() -> None:
+    """From within it is even clearer: it fills every picture."""
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(8000, 3))
+    places /= np.linalg.norm(places, axis=1, keepdims=True)
+    cloud = ring_cloud(8000)
+    shell = Splats(
+        places.astype(np.float32), cloud.rotations, np.full((8000, 3), 0.03, np.float32), cloud.opacities, cloud.sh
+    )
+    render = cloud_render(parameters_of(shell), NumbaBackend())
+    cameras = chosen(parameters_of(shell), render, 24)
+    assert len(cameras) == 24
+    assert min(np.linalg.norm(camera.position) for camera in cameras) > 1.2
+
+
 def test_fog_is_refused_in_words() -> None:
     rng = np.random.default_rng(0)
     count = 3000
