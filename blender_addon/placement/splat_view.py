@@ -30,6 +30,9 @@ _VIEWPORT_SPLATS = 200_000
 """More than that are thinned in the viewport, not in renders."""
 TRANSPARENT_BOUNCES = 64
 """A ray crosses about that many splats before it is opaque; Blender's own 8 leave dark rims."""
+SURE_BOUNCES = 16
+"""So many splats a ray crosses for certain. Blender's own 0 lets it end by chance from the first on, which is quick and
+grainy: with 16 one sample is as clean as 8 are with 0, for two fifths of the time."""
 
 
 def give(item: Any) -> None:
@@ -45,6 +48,7 @@ def give(item: Any) -> None:
     cycles = getattr(bpy.context.scene, "cycles", None)
     if cycles is not None:
         cycles.transparent_max_bounces = max(cycles.transparent_max_bounces, TRANSPARENT_BOUNCES)
+        cycles.min_transparent_bounces = max(cycles.min_transparent_bounces, SURE_BOUNCES)
 
 
 def _group() -> Any:

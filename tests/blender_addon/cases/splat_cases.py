@@ -69,7 +69,8 @@ def cloud(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     item = bpy.data.objects[place(replace(late, time=late.time + 2)).datablocks[0][1]]
     stage.camera((0.35, 0, 0.5), 1.4)
     stage.sky(0.0)
-    seen["transparent_bounces"] = bpy.context.scene.cycles.transparent_max_bounces
+    cycles = bpy.context.scene.cycles
+    seen["transparent_bounces"] = [cycles.transparent_max_bounces, cycles.min_transparent_bounces]
     seen["front"] = stage.render(folder / "front.png", samples=16)
     group = item.modifiers[0].node_group
     soft = next(one.identifier for one in group.interface.items_tree if one.name == "Soft edges")
