@@ -33,6 +33,8 @@ SAME = 0.03
 """Two views show one point when their distances differ by less than this share."""
 OPPOSED = -0.35
 """Cosine between two lines of sight that cannot both meet the same side of a surface but at a glance."""
+FACING = -0.9
+"""The same for a whole thing: lines of sight that meet nearly head on."""
 WHOLE = 0.6
 """What is clear from so many sides is a thing and not a room: a closed shell is clear from within as well."""
 REVERSED_MAX = 0.12
@@ -107,7 +109,8 @@ def chosen_around(
     centre: NDArray[np.float64], reach: float, render: Render, count: int, check: Check = lambda: None
 ) -> list[Camera]:
     """As `chosen`, for anything that can be looked at and reaches about so far around a middle, in metres."""
-    around, within = [], []
+    around: list[Trial] = []
+    within: list[Trial] = []
     for number, camera in enumerate(candidates(centre, reach)):
         check()
         trial = tried(render(camera), AWAY * reach if number < AROUND else 0.35 * reach)
@@ -115,13 +118,12 @@ def chosen_around(
             (around if number < AROUND else within).append(trial)
     around.sort(key=lambda trial: -trial.rating)
     within.sort(key=lambda trial: -trial.rating)
-    trials = around + within
-    if len(around) < WHOLE * AROUND:
-        trials.sort(key=lambda trial: -trial.rating)
+    whole = len(around) >= WHOLE * AROUND
+    trials = around if whole else sorted(around + within, key=lambda trial: -trial.rating)
     agreeing: list[Trial] = []
     for trial in trials:
         check()
-        if not _reversed(trial, agreeing):
+        if not _reversed(trial, agreeing, whole=whole):
             agreeing.append(trial)
     return [agreeing[n].view.camera for n in _spread(agreeing, count)]
 
@@ -143,8 +145,11 @@ def tried(view: DepthView, distance: float) -> Trial | None:
     return Trial(view, share * (1 - blocked), points, towards)
 
 
-def _reversed(trial: Trial, others: Sequence[Trial]) -> bool:
-    """Whether the trial sees from behind what better ones see from the front."""
+def _reversed(trial: Trial, others: Sequence[Trial], *, whole: bool) -> bool:
+    """Whether the trial sees from behind what better ones see from the front; of a whole thing, what one of them does.
+
+    Its outline is seen at a glance from opposite sides, which is no fault.
+    """
     behind = np.zeros(len(trial.points), np.bool_)
     for other in others:
         camera = other.view.camera
@@ -157,7 +162,8 @@ def _reversed(trial: Trial, others: Sequence[Trial]) -> bool:
         common = (depth > 0) & (np.abs(seen[:, 2] - depth) < SAME * depth)
         eye = camera.position - trial.points
         eye /= np.linalg.norm(eye, axis=1, keepdims=True)
-        behind |= common & (np.einsum("pc,pc->p", eye, trial.towards) < OPPOSED)
+        opposed = common & (np.einsum("pc,pc->p", eye, trial.towards) < (FACING if whole else OPPOSED))
+        behind = opposed if whole else behind | opposed
         if behind.sum() > REVERSED_MAX * len(behind):
             return True
     return False
