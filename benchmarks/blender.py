@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.figures import Figure, note
 from benchmarks.serving import Served, serving
@@ -74,9 +75,8 @@ def _figures(name: str, rounds: list[Turns]) -> Iterator[Figure]:
 
 
 def _live(served: Served) -> Iterator[Figure]:
-    """The live lane as the add-on runs it, but for reading the viewport, which needs a window: noise, painted."""
-    rng = np.random.default_rng(0)
-    views = [rng.integers(0, 256, (LIVE_PX, LIVE_PX, 4), np.uint8) for _ in range(4)]
+    """The live lane as the add-on runs it, but for reading the viewport, which needs a window: a solid, painted."""
+    views = [_view(turn) for turn in range(4)]
     with tempfile.TemporaryDirectory() as folder:
         hub = _hub(served, Path(folder), share_disk=True)
         while hub.state.status != "connected":
@@ -113,6 +113,15 @@ def _live(served: Served) -> Iterator[Figure]:
     yield _figure("live lane, edit to pixel at 512², median", statistics.median(ages), 0.25)
     yield _figure("turn with a live picture at 512², median", statistics.median(held), LONGEST_SECS)
     yield _figure("turn with a live picture at 512², longest", max(held), 3 * LONGEST_SECS)
+
+
+def _view(turn: int) -> NDArray[np.uint8]:
+    """uint8 [512, 512, 4]: a shaded ball on a plain ground, as a viewport in Solid mode shows one, lit from `turn`."""
+    y, x = np.mgrid[-1 : 1 : LIVE_PX * 1j, -1 : 1 : LIVE_PX * 1j]
+    inside = x * x + y * y < 0.4
+    light = np.clip(0.5 + 0.6 * (x * np.cos(turn) + y * np.sin(turn)), 0, 1)
+    grey = np.where(inside, 60 + 150 * light, 63 - 8 * y)
+    return np.repeat(grey[..., None], 4, axis=2).astype(np.uint8)
 
 
 def _landing() -> Iterator[Figure]:
