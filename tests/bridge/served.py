@@ -45,9 +45,7 @@ class Served:
         self.exporter = ExportProcess(timeout_secs=60.0)
         self.delivery = Delivery(self.store, self.exporter, self.counters, version="test")
         self.uploads = Uploads(self.store, file_bytes=1 << 30, pending_bytes=1 << 30)
-        self.live = LiveRoom(
-            supervisor=Supervisor(root), catalog=Catalog([]), store=self.store, counters=self.counters
-        )
+        self.live = LiveRoom(supervisor=Supervisor(root), catalog=Catalog([]), store=self.store, counters=self.counters)
         self.services = Services(
             self.jobs, self.house, self.delivery, self.uploads, self.registry, self.counters,
             Growths(self.jobs, self.store), self.live,
