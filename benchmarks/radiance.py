@@ -44,7 +44,7 @@ class Race:
 
 RACES = (
     Race("135×240", 240, TrainerSettings(iterations=1200, splats_max=30_000), 40.0),
-    Race("270×480", 480, TrainerSettings(iterations=2000, splats_max=60_000), 100.0),
+    Race("270×480", 480, TrainerSettings(iterations=1700, splats_max=60_000), 100.0),
     Race("270×480 long", 480, TrainerSettings(iterations=4600, splats_max=60_000), None),
 )
 

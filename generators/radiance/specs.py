@@ -91,7 +91,7 @@ SPLATS_FROM_PHOTOS = GeneratorSpec(
     params=SplatsFromPhotosParams,
     needs=Needs(memory_gb=3.0, modules=("numba",)),
     run="generators.radiance.splats_from_photos:run",
-    version=2,
+    version=3,
     prepare="generators.radiance.warm:compile_kernels",
     attempts=5,
     timeout_secs=6 * 3600.0,

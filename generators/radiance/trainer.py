@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import sqrt
 from typing import Literal
 
 import msgspec
@@ -30,6 +31,11 @@ from generators.radiance.stereo import focus
 from generators.radiance.strategy import Default, Mcmc, Strategy
 
 PARTS = ("render", "loss", "backward", "optimise")
+SHORT_RUN = 1000
+"""Iterations up to which steps are as long as `Rates` says; with n times as many they are shorter by the root of n.
+
+With rates that suit a short run a long one wanders: at 270×480 the fox stood at 24.9 dB after 800 of 2000 iterations.
+"""
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,9 +231,11 @@ class Trainer:
 
     def rates(self) -> Rates:
         """Learning rates at this point of the run."""
-        rates, settle = self.settings.rates, self.settings.settle**self.fraction
+        rates = self.settings.rates
+        length = min(1.0, sqrt(SHORT_RUN / max(self.settings.iterations, 1)))
+        settle = length * self.settings.settle**self.fraction
         return Rates(
-            positions=rates.positions * self.settings.decay**self.fraction,
+            positions=rates.positions * length * self.settings.decay**self.fraction,
             log_scales=rates.log_scales * settle,
             quaternions=rates.quaternions * settle,
             logits=rates.logits * settle,
