@@ -11,7 +11,7 @@ from .client_core import GrowingCloud, Growth, Job
 from .delivered import Delivered
 from .runs import Run
 
-WISH = Growth(per_sec=1.0, splats_max=100_000, sh_degree=0)
+WISH = Growth(per_sec=1.0, splats_max=100_000, sh_degree=0, final=False)
 """How a cloud is watched: Blender draws one colour per splat, and more points hold it for too long."""
 LEAST_SECS = 0.4
 PAUSE = 12.0

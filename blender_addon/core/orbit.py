@@ -50,6 +50,7 @@ def transforms_json(poses: Sequence[FloatArray], names: Sequence[str], size_px: 
         "fl_y": focal_px,
         "cx": size_px / 2,
         "cy": size_px / 2,
+        "unit_m": 1.0,
         "frames": [
             {"file_path": name, "transform_matrix": pose.tolist()} for name, pose in zip(names, poses, strict=True)
         ],
