@@ -23,7 +23,7 @@ RUNTIME_DIR_VARIABLE = "SCENECAST_RUNTIME_DIR"
 CONFIG_VARIABLE = "SCENECAST_CONFIG"
 
 
-LOCATED = ("nerfstudio_python", "shap_e_folder")
+LOCATED = ("nerfstudio_python", "shap_e_folder", "text_to_image_folder")
 """Settings that are paths for generators (`generators.located`)."""
 
 
@@ -100,6 +100,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     """The Python of an environment in which nerfstudio is installed; its methods are offered when it is named."""
     shap_e_folder: str = ""
     """Folder with the weights of Shap-E as diffusers keeps them; makes things of words when it is named."""
+    text_to_image_folder: str = ""
+    """Folder with a model of the Stable Diffusion 1 or 2 family as diffusers keeps it; makes splats of words."""
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
     @property

@@ -19,17 +19,21 @@ import kaolin, torch
 print(kaolin.__version__, "with CUDA" if torch.cuda.is_available() else "without CUDA")
 """
 """The registry's kaolin is an empty placeholder that can be imported, so a feature of it is asked for."""
+SHAP_E = ("shapes", "2.6 GB, licence MIT")
+TEXT_TO_IMAGE = ("splats", "Stable Diffusion 1 or 2, about 5 GB, licence CreativeML Open RAIL-M")
+"""What the weights make, and what is known of them."""
 NERFSTUDIO = "import importlib.metadata as m; print(m.version('nerfstudio'))"
 
 
 def check_providers() -> Iterator[Finding]:
-    """nerfstudio in its own environment, Shap-E's weights, kaolin."""
+    """nerfstudio in its own environment, weights of models that make things of words, kaolin."""
     try:
         chosen = settings.load()
     except ScenecastError:
         return  # said by the check of the settings
     yield _nerfstudio(chosen.nerfstudio_python)
-    yield _shap_e(chosen.shap_e_folder)
+    yield _weights("Shap-E", chosen.shap_e_folder, "shap_e_folder", SHAP_E)
+    yield _weights("text to image", chosen.text_to_image_folder, "text_to_image_folder", TEXT_TO_IMAGE)
     yield _kaolin()
 
 
@@ -45,13 +49,14 @@ def _nerfstudio(python: str) -> Finding:
     return Finding("ok", "nerfstudio", f"release {said} in {python}")
 
 
-def _shap_e(folder: str) -> Finding:
+def _weights(what: str, folder: str, setting: str, words: tuple[str, str]) -> Finding:
     if not folder:
-        remedy = "name a folder with them in shap_e_folder (2.6 GB, licence MIT)"
-        return Finding("note", "Shap-E", "no weights are named; they make shapes of words", remedy)
+        makes, known = words
+        remedy = f"name a folder with them in {setting} ({known})"
+        return Finding("note", what, f"no weights are named; they make {makes} of words", remedy)
     if (Path(folder).expanduser() / "model_index.json").is_file():
-        return Finding("ok", "Shap-E", f"weights in {folder}")
-    return Finding("warning", "Shap-E", f"{folder} holds no model_index.json", "name the folder as diffusers saves it")
+        return Finding("ok", what, f"weights in {folder}")
+    return Finding("warning", what, f"{folder} holds no model_index.json", "name the folder as diffusers saves it")
 
 
 def _kaolin() -> Finding:

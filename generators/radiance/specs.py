@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from engines.kinds import Kind
 from generators.radiance.capture_specs import CAPTURE_SPECS
+from generators.radiance.text_specs import SPLATS_FROM_TEXT
 from generators.spec import GeneratorSpec, Needs, Params, Port
 
 
@@ -101,4 +102,4 @@ SPLATS_FROM_PHOTOS = GeneratorSpec(
     steers=("pause", "finish"),
 )
 
-SPECS = (SPLATS_FROM_PHOTOS, *CAPTURE_SPECS)
+SPECS = (SPLATS_FROM_PHOTOS, SPLATS_FROM_TEXT, *CAPTURE_SPECS)

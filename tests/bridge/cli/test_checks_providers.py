@@ -27,16 +27,18 @@ def test_nothing_is_needed() -> None:
     found = told()
     assert {finding.state for finding in found.values()} <= {"ok", "note"}
     assert "nerfstudio_python" in found["nerfstudio"].remedy and "MIT" in found["Shap-E"].remedy
+    assert "text_to_image_folder" in found["text to image"].remedy and "RAIL" in found["text to image"].remedy
 
 
 def test_what_is_named_must_be_what_it_should_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCENECAST_NERFSTUDIO_PYTHON", sys.executable)
     monkeypatch.setenv("SCENECAST_SHAP_E_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SCENECAST_TEXT_TO_IMAGE_FOLDER", str(tmp_path))
     found = told()
     assert found["nerfstudio"].state == "warning" and "nerfstudio" in found["nerfstudio"].words
-    assert found["Shap-E"].state == "warning"
+    assert found["Shap-E"].state == found["text to image"].state == "warning"
     (tmp_path / "model_index.json").write_text("{}")
-    assert told()["Shap-E"].state == "ok"
+    assert told()["Shap-E"].state == told()["text to image"].state == "ok"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script")
