@@ -60,8 +60,7 @@ def from_depth(
     pictures, cameras = small_pictures(alike, STEREO_SIDE_PX)
     maps = known_maps(alike, cameras)
     if maps is None:
-        nearest, farthest = depth_range(cameras, points)
-        maps = depth_maps(np.ascontiguousarray(pictures.mean(1)), cameras, nearest, farthest)
+        maps = swept_maps(pictures, cameras, points)
     positions, colours, footprints = [], [], []
     for picture, known in zip(pictures, maps, strict=True):
         v, u = np.nonzero(known.depth)
@@ -69,6 +68,12 @@ def from_depth(
         colours.append(picture[:, v, u].T)
         footprints.append(known.depth[v, u] / known.camera.fx)
     return thinned(np.concatenate(positions), np.concatenate(colours), np.concatenate(footprints), count)
+
+
+def swept_maps(pictures: FloatArray, cameras: list[Camera], points: Points | None) -> list[DepthMap]:
+    """What a plane sweep finds between small colour pictures [V, 3, h, w]."""
+    nearest, farthest = depth_range(cameras, points)
+    return depth_maps(np.ascontiguousarray(pictures.mean(1)), cameras, nearest, farthest)
 
 
 def known_maps(photographs: Sequence[Photograph], cameras: Sequence[Camera]) -> list[DepthMap] | None:

@@ -59,6 +59,16 @@ class SplatsFromPhotosParams(Params):
         Literal["black", "white", "random"],
         Meta(title="Background", description="random keeps cut-out subjects free of halos"),
     ] = "black"
+    depth_weight: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10,
+            title="Hold to depth",
+            description="Keeps surfaces where depth pictures, or depth found between photographs, say; 0 is off",
+            extra_json_schema={"advanced": True, "suggestions": [0.0, 0.1, 0.3]},
+        ),
+    ] = 0.0
     hold_out_every: Annotated[
         int,
         Meta(

@@ -29,6 +29,7 @@ from generators.radiance.adam import Rates
 from generators.radiance.archive import CaptureError
 from generators.radiance.capture import Skipped, read_capture
 from generators.radiance.colmap import Points
+from generators.radiance.depth_loss import KnownDepth
 from generators.radiance.parameters import Parameters, from_splats
 from generators.radiance.photographs import Photograph, held_out, load_photographs
 from generators.radiance.poses.capture_poses import on_posed
@@ -104,6 +105,8 @@ def _trained(
     settings = _settings(params, request.seed)
     trainer, said = beside(lambda: starts.trainer(views, settings, points, context.device))
     yield from said
+    if trainer.known_depth is not None:
+        yield Note(_held_to(trainer.known_depth))
     yield Progress(SEEDED, PREPARING if first_time else f"{len(trainer.parameters):,} seeds")
     if context.wants_growth:
         yield _grown(trainer)
@@ -205,9 +208,16 @@ def _settings(params: SplatsFromPhotosParams, seed: int) -> TrainerSettings:
         strategy=params.strategy,
         antialiased=params.antialiased,
         exposure=params.exposure,
+        depth_weight=params.depth_weight,
         background=params.background,
         seed=seed,
     )
+
+
+def _held_to(known: KnownDepth) -> str:
+    if known.share == 0:
+        return "no depth is known, so none is held to; depth pictures in the capture would serve"
+    return f"depth is held to {known.source}, known in {known.share:.0%} of the pictures"
 
 
 def _left_out(skipped: tuple[Skipped, ...], used: int) -> Iterator[Event]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray, Splats
+from generators.radiance import depth_loss
 from generators.radiance.adam import Adam, Rates
 from generators.radiance.cameras import Camera
 from generators.radiance.colmap import Points
@@ -25,7 +26,7 @@ from generators.radiance.exposure import Exposure
 from generators.radiance.losses import WINDOW_PX, photometric, psnr
 from generators.radiance.parameters import Parameters, to_splats
 from generators.radiance.photographs import Photograph
-from generators.radiance.rasterizer import Backend, Rules, backend_for
+from generators.radiance.rasterizer import Backend, Projection, Raster, Rules, backend_for
 from generators.radiance.seeding import seed_cloud
 from generators.radiance.stereo import focus
 from generators.radiance.strategy import Default, Mcmc, Strategy
@@ -53,6 +54,8 @@ class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
     coarse_until: float = 0.0
     """Share of the run that is spent on pictures of half the size; pays only for large ones."""
     ssim_weight: float = 0.2
+    depth_weight: float = 0.0
+    """How much the difference to known inverse depth counts beside that of colours; 0: depth is not drawn at all."""
     antialiased: bool = False
     background: Literal["black", "white", "random"] = "black"
     exposure: bool = False
@@ -67,12 +70,16 @@ class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A photograph made ready at one size: `target` float32 [3, H, W]; `mask` as in `Photograph`."""
+    """A photograph made ready at one size: `target` float32 [3, H, W]; `mask` as in `Photograph`.
+
+    `inverse` float32 [H, W] is 1 / depth in scene units, 0 where it is not known.
+    """
 
     camera: Camera
     pixels: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
     mask: NDArray[np.bool_] | None
+    inverse: FloatArray | None = None
 
     def target(self, background: FloatArray) -> FloatArray:
         """The picture to be matched, over `background` [3] where the photograph is transparent."""
@@ -107,6 +114,15 @@ class Normalisation:
 
     centre: NDArray[np.float64]
     scale: float
+
+    def photograph(self, photograph: Photograph) -> Photograph:
+        """The photograph with its camera and depth as they are in the normalised scene."""
+        depth = None if photograph.depth is None else (photograph.depth / self.scale).astype(np.float32)
+        return replace(photograph, camera=self.camera(photograph.camera), depth=depth)
+
+    def points(self, points: Points) -> Points:
+        """The points as they lie in the normalised scene."""
+        return replace(points, positions=((points.positions - self.centre) / self.scale).astype(np.float32))
 
     def camera(self, camera: Camera) -> Camera:
         """The camera as it stands in the normalised scene."""
@@ -154,6 +170,13 @@ def halved(photograph: Photograph) -> Photograph:
     return Photograph(photograph.name, camera, mean(photograph.pixels), alpha, mask)
 
 
+def _drawn(projection: Projection, view: View, background: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The features to composite and what lies behind them: colour, and depth after it where that is held to."""
+    if view.inverse is None:
+        return projection.colour, background
+    return np.concatenate([projection.colour, projection.depth[:, None]], 1), np.append(background, np.float32(0))
+
+
 class Trainer:
     """A cloud on its way; iterate over it, or call `step`, until `done`."""
 
@@ -172,16 +195,12 @@ class Trainer:
         self.settings = settings
         self.backend: Backend = backend_for(device)
         self.normalisation = normalisation([photograph.camera for photograph in photographs])
-        scene = [replace(p, camera=self.normalisation.camera(p.camera)) for p in photographs]
-        self._fine = [View(p.camera, p.pixels, p.alpha, p.mask) for p in scene]
-        small = [halved(p) for p in scene] if settings.coarse_until > 0 else []
-        usable = all(min(p.pixels.shape[1:]) > WINDOW_PX for p in small)
-        self._coarse = [View(p.camera, p.pixels, p.alpha, p.mask) for p in small] if usable else []
+        scene = [self.normalisation.photograph(p) for p in photographs]
+        points = None if points is None else self.normalisation.points(points)
+        self.known_depth = depth_loss.known_depth(scene, points) if settings.depth_weight > 0 else None
+        self._fine, self._coarse = self._views(scene)
         self.rng = np.random.default_rng(settings.seed)
         if initial is None:
-            if points is not None:
-                moved = (points.positions - self.normalisation.centre) / self.normalisation.scale
-                points = replace(points, positions=moved.astype(np.float32))
             initial = seed_cloud(
                 scene,
                 count=settings.splats_max,
@@ -200,6 +219,19 @@ class Trainer:
             if settings.strategy == "mcmc"
             else Default(settings.splats_max)
         )
+
+    def _views(self, scene: Sequence[Photograph]) -> tuple[list[View], list[View]]:
+        """The photographs at their own size and, where wanted and possible, at half of it."""
+        small = [halved(p) for p in scene] if self.settings.coarse_until > 0 else []
+        if not all(min(p.pixels.shape[1:]) > WINDOW_PX for p in small):
+            small = []
+        inverse = [None] * len(scene) if self.known_depth is None else self.known_depth.inverse
+        fine = [View(p.camera, p.pixels, p.alpha, p.mask, one) for p, one in zip(scene, inverse, strict=True)]
+        coarse = [
+            View(p.camera, p.pixels, p.alpha, p.mask, None if one is None else depth_loss.halved(one))
+            for p, one in zip(small, inverse, strict=False)
+        ]
+        return fine, coarse
 
     # -- progress --------------------------------------------------------------------------------------------------
 
@@ -262,16 +294,23 @@ class Trainer:
         view = (self._coarse if coarse else self._fine)[index]
         width, height = view.camera.width, view.camera.height
         projection = self.backend.project(self.parameters, view.camera, rules, sound=True)
-        raster = self.backend.rasterize(projection, projection.colour, background, width, height)
+        raster = self.backend.rasterize(projection, *_drawn(projection, view, background), width, height)
+        image = raster.image[:3]
         clock.append(time.perf_counter())
-        seen = raster.image if self.exposure is None else self.exposure.applied(index, raster.image)
+        seen = image if self.exposure is None else self.exposure.applied(index, image)
         compared = photometric(seen, view.target(background), ssim_weight=self.settings.ssim_weight, mask=view.mask)
         grad_image = compared.gradient
         if self.exposure is not None:
-            grad_image = self.exposure.step(index, raster.image, grad_image)
+            grad_image = self.exposure.step(index, image, grad_image)
+        held = self._depth_difference(raster, view)
         clock.append(time.perf_counter())
-        flat = self.backend.rasterize_backward(raster, grad_image)
-        gradients = self.backend.project_backward(self.parameters, view.camera, rules, projection, flat)
+        if held is None:
+            flat, by_depth = self.backend.rasterize_backward(raster, grad_image), None
+        else:
+            grad_image = np.concatenate([grad_image, held.by_depth[None]])
+            flat = self.backend.rasterize_backward(raster, grad_image, held.by_transmittance)
+            by_depth = np.ascontiguousarray(flat.features[:, 3])
+        gradients = self.backend.project_backward(self.parameters, view.camera, rules, projection, flat, by_depth)
         clock.append(time.perf_counter())
         self._strategy.observe(projection, flat, width, height)
         self._strategy.regularise(self.parameters, gradients)
@@ -283,7 +322,16 @@ class Trainer:
             self.parameters = self._strategy.refine(self.parameters, self.adam, self.rng)
         clock.append(time.perf_counter())
         seconds = dict(zip(PARTS, np.diff(clock).tolist(), strict=True))
-        return Report(self.iteration, compared.loss, len(self.parameters), seconds)
+        loss = compared.loss if held is None else compared.loss + held.loss
+        return Report(self.iteration, loss, len(self.parameters), seconds)
+
+    def _depth_difference(self, raster: Raster, view: View) -> depth_loss.DepthDifference | None:
+        if view.inverse is None:
+            return None
+        weight = self.settings.depth_weight
+        return depth_loss.inverse_depth_loss(
+            raster.image[3], raster.transmittance, view.inverse, weight=weight, mask=view.mask
+        )
 
     def _refines_now(self) -> bool:
         s = self.settings
