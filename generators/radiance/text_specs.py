@@ -36,7 +36,7 @@ class SplatsFromTextParams(Params):
             ge=1,
             le=20_000,
             title="Steps",
-            description="Views that the model is asked about, one a step; on a processor each takes many seconds",
+            description="Views that the model is asked about, one a step; on a processor each takes half a minute",
             extra_json_schema={"suggestions": [500, 1000, 3000]},
         ),
     ] = 1000
@@ -71,7 +71,7 @@ SPLATS_FROM_TEXT = GeneratorSpec(
     promise="Makes a cloud of splats of a thing that is described in words, by asking a picture model from all sides.",
     gives=(Kind.SPLATS,),
     params=SplatsFromTextParams,
-    needs=Needs(memory_gb=12.0, modules=("numba", "diffusers", "transformers"), located=(TEXT_TO_IMAGE,)),
+    needs=Needs(memory_gb=9.0, modules=("numba", "diffusers", "transformers"), located=(TEXT_TO_IMAGE,)),
     run="generators.radiance.splats_from_text:run",
     prepare="generators.radiance.warm:compile_kernels",
     timeout_secs=48 * 3600.0,
