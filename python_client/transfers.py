@@ -18,8 +18,8 @@ from .messages import AssetChunk, AssetFiles, FileRow
 
 IN_MEMORY_BYTES = 256 << 20
 """Received files that are still in use may hold so much memory; those beyond it go to disk while they arrive."""
-CREDIT_BYTES = (512 << 10, 1 << 20)
-"""Credit is given back in portions: of the first size until the window had time to grow, then of the second."""
+CREDIT_BYTES = (1 << 20, 3 << 19)
+"""Credit is given back in portions, of the second size once much has come; both are less than the smallest window."""
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
