@@ -203,7 +203,8 @@ class Supervisor:
             else:
                 worker.process.close_orders()
         try:
-            await asyncio.wait_for(self._gone(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._gone()
         except TimeoutError:
             for worker in list(self._workers):
                 worker.process.kill("the bridge stops")

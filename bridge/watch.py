@@ -128,7 +128,8 @@ class Watch:
             try:
                 await self._compare()
                 while True:
-                    await asyncio.wait_for(self._wake.wait(), RESCAN_SECS)
+                    async with asyncio.timeout(RESCAN_SECS):
+                        await self._wake.wait()
                     await asyncio.sleep(COALESCE_SECS)
                     self._wake.clear()
                     await self._look_at_dirty()

@@ -35,7 +35,11 @@ async def ask(place: Workplace, job_id: str, cloud: GrowingCloud, *, by_path: bo
         return message, b""
     path = Path(message.path) if by_path and message.path else answer.source and answer.source.path
     assert path
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:  # a client by path asks again when a newer version has just taken the place of this one
+        assert by_path
+        return await ask(place, job_id, cloud, by_path=by_path)
     if answer.release:
         answer.release()
         assert not path.exists()

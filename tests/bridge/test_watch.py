@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bridge.settings import WatchedFolder
 from bridge.store import Store
 from bridge.watch import Watch
@@ -74,6 +76,22 @@ def test_files_are_there_at_the_start_and_come_and_go(tmp_path: Path) -> None:
 
     run(one, story)
     assert one.told >= 3
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_watching_ends_even_when_something_happens_at_that_moment(tmp_path: Path, turns: int) -> None:
+    one = Watched(tmp_path)
+
+    async def whole() -> None:
+        await one.watch.start()
+        await asyncio.sleep(0.2)
+        one.watch._happened(one.folder / "a.wav", True)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await one.watch.stop()
+
+    asyncio.run(whole())
 
 
 def test_a_changed_file_becomes_another_asset(tmp_path: Path) -> None:
