@@ -201,6 +201,10 @@ class Connection:
             size += len(frame)
         return frames
 
+    def cut_off(self) -> None:
+        """Nothing reaches the client any more, so nobody is to wait for it to read."""
+        self._close(self.reason)
+
     async def left(self) -> None:
         """The socket is gone: end what runs for this client alone."""
         self._services.registry.leave(self)

@@ -290,6 +290,8 @@ class Server:
                 socket.transport.abort()
             else:
                 await socket.close(1000, connection.reason.encode()[:120].decode("utf-8", "ignore"))
+        finally:
+            connection.cut_off()
 
 
 def _knock(request: Request) -> Knock:

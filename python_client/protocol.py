@@ -7,13 +7,12 @@ id that makes saying it twice the same as once. Durable events are taken in thei
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
-from . import folders, messages
+from . import messages
 from .bookmarks import Bookmark, Orphans, kept, put_back, put_back_submit
 from .decoding import Part
 from .errors import BadMessage, JobCancelled, Refused, ScenecastError, TransferFailed
@@ -23,7 +22,7 @@ from .jobs import Driver, Job, JobTable
 from .live import Lives
 from .replies import Reply, Requests
 from .transfers import Delivery, Spool, Transfers
-from .uploads import Source, Upload
+from .uploads import Source, Upload, prepared
 from .watches import Watches
 
 _NOTHING = memoryview(b"")
@@ -217,14 +216,7 @@ class Protocol:
 
     def upload(self, source: Source, *, name: str = "", media_type: str = "") -> Upload:
         """Offer a file as an input; a folder of photographs is packed into the spool first, which blocks."""
-        packed = ""
-        if not isinstance(source, (bytes, bytearray, memoryview)) and os.path.isdir(source):
-            packed = self.spool.new()
-            folders.pack(os.fspath(source), packed)
-            name = name or os.path.basename(os.path.realpath(source))
-        upload = Upload(self.new_id(), packed or source, name=name, media_type=media_type)
-        if packed:
-            upload.then(lambda: self.spool.remove(packed))
+        upload = prepared(self.new_id(), source, name=name, media_type=media_type, spool=self.spool)
         limit = self.limits.upload_bytes
         if self.welcome is not None and limit and upload.size_bytes > limit:
             upload.fail(ScenecastError(f"{upload.name} has {upload.size_bytes} bytes, the bridge takes {limit}"))
@@ -404,11 +396,14 @@ class Protocol:
             error = failure
             self._say({"type": "asset.stop", "transfer": message.transfer})
         if error is not None or delivery.complete:
-            del self.transfers.active[message.transfer]
-            delivery.close()
-            reply = self._awaiting(delivery.announced)
-            if reply is not None:
-                self._end_delivery(delivery.announced, reply, error, delivery)
+            self._transfer_over(message.transfer, error)
+
+    def _transfer_over(self, transfer: str, error: Optional[ScenecastError]) -> None:
+        delivery = self.transfers.active.pop(transfer)
+        delivery.close()
+        reply = self._awaiting(delivery.announced)
+        if reply is not None:
+            self._end_delivery(delivery.announced, reply, error, delivery)
 
     def _ask_again(self, job: Job, digest: str) -> None:
         """Files that came unasked were cut off: ask for them by name."""
@@ -440,6 +435,10 @@ class Protocol:
             pending.reply.fail(error)
         elif upload is not None:
             upload.fail(error)
+        elif name in self.transfers.active:
+            self._transfer_over(name, error)
+        elif self.watches.refused(name, error):
+            return
         elif name in self._pushed and not self.jobs.named(name).cancel_wanted:
             for digest in self._pushed.pop(name):
                 self.jobs.named(name).deliveries[digest].fail(error)

@@ -7,10 +7,12 @@ import io
 import os
 from typing import Any, BinaryIO, Optional, Union
 
+from . import folders
 from .errors import ScenecastError
 from .frames import encode
 from .messages import AssetRow, UploadState
 from .replies import Reply
+from .transfers import Spool
 
 HASH_BYTES = 1 << 20
 """Hashed in one step; about half a millisecond."""
@@ -101,3 +103,16 @@ class Upload(Reply[AssetRow]):
     def lost(self) -> None:
         """The connection is gone; the bridge will say where to go on."""
         self._upload = ""
+
+
+def prepared(request_id: str, source: Source, *, name: str, media_type: str, spool: Spool) -> Upload:
+    """An upload of a file; a folder of photographs is packed into the spool first, which blocks."""
+    packed = ""
+    if not isinstance(source, (bytes, bytearray, memoryview)) and os.path.isdir(source):
+        packed = spool.new()
+        folders.pack(os.fspath(source), packed)
+        name = name or os.path.basename(os.path.realpath(source))
+    upload = Upload(request_id, packed or source, name=name, media_type=media_type)
+    if packed:
+        upload.then(lambda: spool.remove(packed))
+    return upload

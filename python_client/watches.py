@@ -100,6 +100,14 @@ class Watches:
                 return True
         return False
 
+    def refused(self, transfer: str, error: ScenecastError) -> bool:
+        """A transfer cannot go on; False when it is none of these."""
+        for watch in list(self._watches.values()):
+            if transfer and watch.answer is not None and watch.answer.transfer == transfer:
+                self._failed(watch, error)
+                return True
+        return False
+
     def work(self) -> bool:
         """Read one piece of a version that lies on the shared disk; False when there is none."""
         for watch in list(self._watches.values()):

@@ -12,7 +12,20 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from bridge.messages import AssetRow, Deliver, JobFinished, JobNoted, JobPreview, JobProduced, JobProgress
+from bridge.messages import (
+    AssetRow,
+    Deliver,
+    JobFinished,
+    JobNoted,
+    JobPage,
+    JobPreview,
+    JobProduced,
+    JobProgress,
+    JobRow,
+    JobState,
+    Priority,
+)
+from bridge.server import WRITE_LIMIT_BYTES
 from tests.bridge.served import TOKEN, Served, client, served
 
 
@@ -369,6 +382,29 @@ def test_a_client_that_never_reads_is_given_up_and_holds_little(tmp_path: Path) 
             assert most < 8 << 20
             assert one.counters.stalled_clients_total == 1
             writer.close()
+
+    run(story())
+
+
+def test_a_client_that_is_cut_off_while_its_requests_wait_for_it_to_read_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(tmp_path) as one:
+            async with client(one.url) as me:
+                connection = one.registry._by_session["s1"]
+                row = AssetRow(digest="0" * 64, kind="image", name="n" * 256, size_bytes=1)
+                job = JobRow(
+                    job_id="j", request_id="r", generator="a.b", state=JobState.FINISHED, priority=Priority.FINAL, params={},
+                    created=1.0, assets=[row] * 1000,
+                )  # fmt: skip
+                one.jobs.page_answer = JobPage(request_id="", jobs=[job, job])
+                there = one.server._open[connection].transport
+                me.socket.transport.pause_reading()
+                while connection.outbox.has_room or there.get_write_buffer_size() < WRITE_LIMIT_BYTES:
+                    if connection.outbox.has_room:
+                        await me.say("job.list", request_id="r")
+                    await asyncio.sleep(0)
+                me.socket.transport.abort()
+            await settled(lambda: not one.registry and not one.server._open)
 
     run(story())
 

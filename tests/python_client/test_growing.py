@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_client import Client, Growth, TransferFailed, connect, events
+from python_client import Client, Growth, Refused, TransferFailed, connect, events
 from python_client.growing import HEADER, Delta, GrowingCloud
-from python_client.messages import GrowthFiles
+from python_client.jobs import Job
+from python_client.messages import GrowthFiles, JobGrown
 from python_client.testing import FakeBridge, Hold, Made, Step
 from python_client.testing_growth import FakeGrowth, Grows
+from python_client.watches import Watches
 
 
 def row(value: float, stride: int = 14) -> tuple[float, ...]:
@@ -161,6 +163,22 @@ def test_a_client_that_is_cut_off_again_and_again_comes_to_the_end() -> None:
         job = play(bridge, client, 5)
         assert sorted(held(job.cloud)) == [2, 3, 4, *range(300, 305)]
     assert bridge.connections > 1
+
+
+def test_a_version_whose_transfer_breaks_off_is_asked_for_again() -> None:
+    watches, asked = Watches(lambda ask, reply: asked.append((ask, reply)), lambda: "r", lambda transfer: None), []  # type: ignore[var-annotated]
+    job = Job(None, request_id="s", generator="test.cloud")  # type: ignore[arg-type]
+    job.id, job.cloud = "j", GrowingCloud()
+    watches.told(job, JobGrown(job_id="j", stream="a", version=1, count=1))
+    [(_, reply)] = asked
+    fields = {"request_id": "r", "job_id": "j", "stream": "a", "version": 1, "count": 1, "size_bytes": 99}
+    reply.resolve(GrowthFiles(**fields, transfer="t1"))  # type: ignore[arg-type]
+    assert not watches.refused("t0", Refused("of another", code="c")) and not watches.refused(
+        "", Refused("of nothing", code="c")
+    )
+    assert watches.refused("t1", Refused("the file is gone", code="c"))
+    assert [ask["have"] for ask, _ in asked] == [0, 0], "it is asked for again at once"
+    assert str(job.growth_error) == "the file is gone"
 
 
 def test_who_wants_the_files_instead_is_spared_the_last_version() -> None:

@@ -1,0 +1,58 @@
+"""The conversation without a socket, fed with frames of the bridge's own encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge import messages, wire
+from python_client import Refused
+from python_client.protocol import Protocol
+
+DIGEST = "0" * 64
+
+
+def welcomed(**limits: int) -> Protocol:
+    protocol = Protocol(None, client="test")  # type: ignore[arg-type]
+    protocol.begin()
+    hear(protocol, messages.Welcome(
+        protocol=1, server="test", session="s", resumed=False, shares_disk=False, limits=messages.Limits(**limits),
+        generators=[], hosts=[], seq=0,
+    ))  # fmt: skip
+    return protocol
+
+
+def hear(protocol: Protocol, message: messages.BridgeMessage, payload: bytes = b"") -> None:
+    protocol.receive(memoryview(wire.encode(message, payload)))
+
+
+def files(size_bytes: int, **fields: Any) -> messages.AssetFiles:
+    row = messages.FileRow(name="a.bin", role="a", media_type="m", size_bytes=size_bytes, sha256=DIGEST)
+    return messages.AssetFiles(digest=DIGEST, kind="image", host="web", files=[row], **fields)
+
+
+def test_a_transfer_that_breaks_off_in_the_bridge_is_the_end_of_its_fetch() -> None:
+    protocol = welcomed()
+    reply = protocol.fetch(DIGEST, "web", {})
+    [request_id] = [ask["request_id"] for ask in protocol.requests.messages()]
+    hear(protocol, files(1000, request_id=request_id, transfer="t1"))
+    hear(protocol, messages.AssetChunk(transfer="t1", file=0, offset=0), b"x" * 400)
+    hear(protocol, messages.Refused(request_id="t1", code="store.damaged", message="the file has become shorter"))
+    assert reply.done and not protocol.transfers.active and not len(protocol.requests)
+    with pytest.raises(Refused, match="shorter"):
+        _ = reply.value
+    assert not protocol.refusals
+
+
+def test_a_transfer_of_unasked_files_that_breaks_off_is_told_to_its_job() -> None:
+    protocol = welcomed()
+    job = protocol.submit({"generator": "a.b"}, host="web", formats={})
+    hear(protocol, messages.JobAccepted(request_id=job.request_id, job_id="j", state=messages.JobState.QUEUED, seed=1))
+    asset = messages.AssetRow(digest=DIGEST, kind="image", name="n", size_bytes=1000)
+    hear(protocol, messages.JobProduced(seq=1, job_id="j", time=1.0, asset=asset))
+    hear(protocol, files(1000, job_id="j", transfer="t1"))
+    hear(protocol, messages.Refused(request_id="t1", code="store.damaged", message="the file is gone"))
+    assert isinstance(job.deliveries[DIGEST].error, Refused)
+    protocol.lost()
+    assert not len(protocol.requests), "what was refused is not asked for again by itself"
