@@ -104,11 +104,19 @@ class Backend(Protocol):
 
 def backend_for(device: str) -> Backend:
     """The fastest backend that works on a torch device name: gsplat on CUDA if it passes its probe, else numba."""
-    if device.startswith("cuda"):
-        from generators.radiance.rasterizer import gsplat_backend
+    if device.startswith("cuda") and unfit(device) is None:
+        from generators.radiance.rasterizer.gsplat_backend import GsplatBackend
 
-        if gsplat_backend.missing() is None:
-            return gsplat_backend.GsplatBackend(device)
+        return GsplatBackend(device)
     from generators.radiance.rasterizer.cpu import NumbaBackend
 
     return NumbaBackend()
+
+
+def unfit(device: str) -> str | None:
+    """Why `backend_for` draws on the processor although the device is a graphics card; None where it does not."""
+    if not device.startswith("cuda"):
+        return None
+    from generators.radiance.rasterizer import gsplat_backend
+
+    return gsplat_backend.missing(device)

@@ -1,7 +1,8 @@
-"""The CUDA backend: gsplat's kernels behind the same interface (gsplat ≥ 1.5, documented `gsplat.rendering` API).
+"""The CUDA backend: gsplat's kernels behind the same interface as numba's.
 
-Arrays cross to the GPU and back at every call. gsplat compiles its kernels when it is first used, for which it
-needs `nvcc`, so the probe draws one splat and reports whatever goes wrong.
+Arrays cross to the card and back at every call; a trainer keeps its cloud there instead (`radiance.resident`). gsplat
+compiles its kernels when it is first used, for which it needs CUDA's compiler, so the probe draws one splat and
+reports whatever goes wrong.
 """
 
 from __future__ import annotations
@@ -18,20 +19,31 @@ from engines.assets import FloatArray
 from generators.radiance.cameras import Camera, looking_at
 from generators.radiance.parameters import Parameters
 from generators.radiance.rasterizer import Projection, Raster, RasterGradients, Rules
+from generators.radiance.rasterizer.gsplat_calls import Ellipses, Leaves, composite, project
 
-TILE = 16
+WORDS_MOST = 300
 
 
 @cache
-def missing() -> str | None:
-    """Why gsplat cannot be used here, in a sentence, or None when a splat could be drawn with it."""
+def missing(device: str) -> str | None:
+    """Why gsplat cannot be used on a device, in a sentence, or None when a splat could be drawn there with it."""
     if not torch.cuda.is_available():
         return "gsplat needs a CUDA device; this machine has none"
     try:
         import gsplat  # noqa: F401
     except ImportError as error:
         return f"gsplat is not installed ({error}); install scenecast[gpu]"
-    backend = GsplatBackend("cuda:0")
+    try:
+        drawn = _one_splat(GsplatBackend(device))
+    except torch.OutOfMemoryError:
+        raise  # says nothing of gsplat, and may be otherwise the next time
+    except Exception as error:  # a compiler, a linker and a driver speak here, each in its own way
+        return f"gsplat is installed but drew nothing: {_remedy(error)}"
+    return None if drawn > 0.1 else "gsplat is installed but drew an empty picture; its release is not one we know"
+
+
+def _one_splat(backend: GsplatBackend) -> float:
+    """The darkest channel in the middle of a picture of one near white splat."""
     one = Parameters(
         positions=np.zeros((1, 3), np.float32),
         log_scales=np.full((1, 3), -2.0, np.float32),
@@ -40,102 +52,59 @@ def missing() -> str | None:
         sh=np.ones((1, 1, 3), np.float32),
     )
     camera = looking_at((0, 0, 3), (0, 0, 0), fov_y_deg=40, width=16, height=16)
-    try:
-        projection = backend.project(one, camera, Rules())
-        image = backend.rasterize(projection, projection.colour, np.zeros(3, np.float32), 16, 16).image
-    except (RuntimeError, ImportError, OSError, AttributeError, TypeError) as error:
-        return f"gsplat is installed but drew nothing: {error}"
-    return None if image[:, 8, 8].min() > 0.1 else "gsplat is installed but drew an empty picture"
+    projection = backend.project(one, camera, Rules())
+    raster = backend.rasterize(projection, projection.colour, np.zeros(3, np.float32), 16, 16)
+    return float(raster.image[:, 8, 8].min())
+
+
+def _remedy(error: Exception) -> str:
+    words = " ".join(str(error).split())[:WORDS_MOST]
+    if isinstance(error, AttributeError) and "NoneType" in words:
+        return "its kernels are compiled here when they are first used, and CUDA's compiler nvcc was not found"
+    return f"{type(error).__name__}: {words}"
 
 
 @dataclass(frozen=True, eq=False)
 class _State:
     inputs: tuple[Tensor, ...]
     image: Tensor
-    alpha: Tensor
+    through: Tensor
 
 
 class GsplatBackend:
-    """Projection and compositing by gsplat on one CUDA device."""
+    """Projection and compositing by gsplat on one device."""
 
     name = "gsplat"
 
     def __init__(self, device: str) -> None:
-        self._device = device
+        self.device = device
 
     def _tensor(self, array: Any, *, grad: bool = False) -> Tensor:
-        return torch.as_tensor(np.ascontiguousarray(array), device=self._device).requires_grad_(grad)
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, copy=True).requires_grad_(grad)
 
-    def _project(self, parameters: Parameters, camera: Camera, rules: Rules, *, grad: bool) -> Any:
-        from gsplat.cuda._wrapper import fully_fused_projection, spherical_harmonics
-
-        leaves = [self._tensor(array, grad=grad) for _, array in parameters.arrays()]
-        positions, log_scales, quaternions, logits, sh = leaves
-        view = self._tensor(camera.camera_from_world.astype(np.float32))
-        intrinsics = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float32)
-        radii, xy, depth, conic, compensation = fully_fused_projection(
-            positions,
-            None,
-            quaternions,
-            torch.exp(log_scales),
-            view[None],
-            self._tensor(intrinsics)[None],
-            camera.width,
-            camera.height,
-            eps2d=rules.blur_px2,
-            near_plane=rules.near,
-            calc_compensations=rules.antialiased,
-            packed=False,
-        )
-        opacity = torch.sigmoid(logits)
-        if rules.antialiased:
-            opacity = opacity * compensation[0]
-        eye = self._tensor(camera.position.astype(np.float32))
-        count = min(rules.sh_count, parameters.sh.shape[1])
-        colour = spherical_harmonics(round(count**0.5) - 1, positions - eye, sh[:, :count].contiguous())
-        colour = (colour + 0.5).clamp_min(0.0)
-        return leaves, radii[0].float(), (xy[0], conic[0], opacity, colour, depth[0])
+    def _leaves(self, parameters: Parameters, *, grad: bool) -> Leaves:
+        return Leaves(*(self._tensor(array, grad=grad) for _, array in parameters.arrays()))
 
     def project(self, parameters: Parameters, camera: Camera, rules: Rules, *, sound: bool = False) -> Projection:
         """See `Backend.project`."""
         if not sound:
             parameters.check()
         with torch.no_grad():
-            _, radii, values = self._project(parameters, camera, rules, grad=False)
-        xy, conic, opacity, colour, depth = (value.cpu().numpy() for value in values)
-        # gsplat 1.5 gives a radius per axis, older releases one for both
-        extent = radii if radii.ndim == 2 else radii[:, None].expand(-1, 2)
-        return Projection(xy, conic, opacity, colour, depth, np.ascontiguousarray(extent.cpu().numpy()))
+            found = project(self._leaves(parameters, grad=False), camera, rules)
+        values = (found.xy, found.conic, found.opacity, found.colour, found.depth, found.radii.float())
+        return Projection(*(_array(value) for value in values))
 
     def rasterize(
         self, projection: Projection, features: FloatArray, background: FloatArray, width: int, height: int
     ) -> Raster:
         """See `Backend.rasterize`."""
-        from gsplat.cuda._wrapper import isect_offset_encode, isect_tiles, rasterize_to_pixels
-
-        inputs = tuple(
-            self._tensor(array, grad=True) for array in (projection.xy, projection.conic, projection.opacity, features)
-        )
-        xy, conic, opacity, feature = inputs
-        tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
-        radii = self._tensor(np.ceil(projection.extent).astype(np.int32))[None]
-        depth = self._tensor(projection.depth)[None]
-        _, keys, members = isect_tiles(
-            xy[None].detach(), radii, depth, TILE, tiles_x, tiles_y, packed=False, n_cameras=1
-        )
-        offsets = isect_offset_encode(keys, 1, tiles_x, tiles_y)
-        image, alpha = rasterize_to_pixels(
-            *(xy[None], conic[None], feature[None], opacity[None]),
-            *(width, height, TILE, offsets, members),
-            backgrounds=self._tensor(background)[None],
-        )
-        planar = image[0].permute(2, 0, 1)
-        through = 1.0 - alpha[0, ..., 0]
-        return Raster(
-            np.ascontiguousarray(planar.detach().cpu().numpy()),
-            np.ascontiguousarray(through.detach().cpu().numpy()),
-            _State(inputs, planar, through),
-        )
+        wanted = (projection.xy, projection.conic, projection.opacity, features)
+        inputs = tuple(self._tensor(array, grad=True) for array in wanted)
+        xy, conic, opacity, given = inputs
+        radii = self._tensor(np.ceil(projection.extent).astype(np.int32))
+        ellipses = Ellipses(xy, conic, opacity, given, self._tensor(projection.depth), radii)
+        image, through = composite(ellipses, given, self._tensor(background), width, height)
+        return Raster(_array(image), _array(through), _State(inputs, image, through))
 
     def rasterize_backward(
         self, raster: Raster, grad_image: FloatArray, grad_transmittance: FloatArray | None = None
@@ -144,8 +113,8 @@ class GsplatBackend:
         state: _State = raster.state
         loss = (state.image * self._tensor(grad_image)).sum()
         if grad_transmittance is not None:
-            loss = loss + (state.alpha * self._tensor(grad_transmittance)).sum()
-        return RasterGradients(*(g.cpu().numpy() for g in torch.autograd.grad(loss, state.inputs)))
+            loss = loss + (state.through * self._tensor(grad_transmittance)).sum()
+        return RasterGradients(*(_array(g) for g in torch.autograd.grad(loss, state.inputs)))
 
     def project_backward(
         self,
@@ -157,8 +126,19 @@ class GsplatBackend:
         grad_depth: FloatArray | None = None,
     ) -> Parameters:
         """See `Backend.project_backward`; projects once more, which is cheaper than keeping the graph alive."""
-        leaves, _, values = self._project(parameters, camera, rules, grad=True)
-        wanted = [gradients.xy, gradients.conic, gradients.opacity, gradients.features[:, :3]]
-        wanted.append(np.zeros(len(parameters), np.float32) if grad_depth is None else grad_depth)
-        loss = sum((value * self._tensor(g)).sum() for value, g in zip(values, wanted, strict=True))
-        return Parameters(*(g.cpu().numpy() for g in torch.autograd.grad(loss, leaves)))
+        leaves = self._leaves(parameters, grad=True)
+        found = project(leaves, camera, rules)
+        pairs = [
+            (found.xy, gradients.xy),
+            (found.conic, gradients.conic),
+            (found.opacity, gradients.opacity),
+            (found.colour, gradients.features[:, :3]),
+        ]
+        if grad_depth is not None:
+            pairs.append((found.depth, grad_depth))
+        values, given = [value for value, _ in pairs], [self._tensor(gradient) for _, gradient in pairs]
+        return Parameters(*(_array(g) for g in torch.autograd.grad(values, leaves.all(), given)))
+
+
+def _array(tensor: Tensor) -> Any:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy())

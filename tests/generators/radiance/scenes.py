@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
 from generators.radiance.cameras import Camera, looking_at
 from generators.radiance.parameters import Parameters
 from generators.radiance.photographs import Photograph
-from generators.radiance.rasterizer import Rules
+from generators.radiance.rasterizer import Backend, Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -73,6 +74,23 @@ def photographs_of(
         pixels = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
         result.append(Photograph(f"view{index}.png", camera, pixels))
     return result
+
+
+def reference_picture(backend: Backend, case: str) -> tuple[FloatArray, FloatArray]:
+    """What a backend draws of one of gsplat's reference scenes, and what gsplat drew: colour and alpha [H, W, 4]."""
+    path = SHARED / "reference_renders" / f"{case}.safetensors"
+    if not path.exists():
+        pytest.skip(f"needs the reference render {path.name}")
+    data = read_safetensors(path)
+    height, width, _ = data["out_img"].shape
+    # The file's camera, from the test that belongs to it: 90° wide, at (0.123, 0.456, -8), looking along +Z.
+    matrix = np.eye(4)
+    matrix[:3, 3] = (-0.123, -0.456, 8.0)
+    camera = Camera(matrix, width / 2, width / 2, width / 2, height / 2, width, height)
+    cloud = Parameters(data["means"], data["scales"], data["quats"], data["opacities"], data["coeffs"])
+    projection = backend.project(cloud, camera, Rules())
+    raster = backend.rasterize(projection, projection.colour, np.zeros(3, np.float32), width, height)
+    return np.concatenate([raster.image, 1 - raster.transmittance[None]]).transpose(1, 2, 0), data["out_img"]
 
 
 def relative_error(got: NDArray[Any], want: NDArray[Any]) -> float:

@@ -14,7 +14,7 @@ from generators.radiance.cameras import Camera, looking_at
 from generators.radiance.parameters import Parameters
 from generators.radiance.rasterizer import Raster, RasterGradients, Rules, backend_for, twin
 from generators.radiance.rasterizer.cpu import NumbaBackend
-from tests.generators.radiance.scenes import SHARED, front_camera, random_cloud, read_safetensors, relative_error
+from tests.generators.radiance.scenes import front_camera, random_cloud, reference_picture, relative_error
 
 BACKEND = NumbaBackend()
 BACKGROUND = np.array([0.2, 0.5, 0.7, 0.1], np.float32)
@@ -78,21 +78,9 @@ def test_picture_and_gradients_match_the_twin(case: str) -> None:
 
 @pytest.mark.parametrize("case", ["tiny_case", "basic_case"])
 def test_picture_matches_gsplat(case: str) -> None:
-    path = SHARED / "reference_renders" / f"{case}.safetensors"
-    if not path.exists():
-        pytest.skip(f"needs the reference render {path.name}")
-    data = read_safetensors(path)
-    height, width, _ = data["out_img"].shape
-    # The file's camera, from the test that belongs to it: 90° wide, at (0.123, 0.456, -8), looking along +Z.
-    matrix = np.eye(4)
-    matrix[:3, 3] = (-0.123, -0.456, 8.0)
-    camera = Camera(matrix, width / 2, width / 2, width / 2, height / 2, width, height)
-    cloud = Parameters(data["means"], data["scales"], data["quats"], data["opacities"], data["coeffs"])
-    projection = BACKEND.project(cloud, camera, Rules())
-    raster = BACKEND.rasterize(projection, projection.colour, np.zeros(3, np.float32), width, height)
-    error = np.mean((raster.image.transpose(1, 2, 0) - data["out_img"][..., :3]) ** 2)
-    assert -10 * np.log10(error) >= 100
-    assert np.abs((1 - raster.transmittance) - data["out_img"][..., 3]).max() < 1e-4
+    image, wanted = reference_picture(BACKEND, case)
+    assert -10 * np.log10(np.mean((image[..., :3] - wanted[..., :3]) ** 2)) >= 100
+    assert np.abs(image[..., 3] - wanted[..., 3]).max() < 1e-4
 
 
 def all_bits(raster: Raster, gradients: Parameters) -> bytes:
