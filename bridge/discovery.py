@@ -12,6 +12,7 @@ import os
 import secrets
 import stat
 import time
+import warnings
 from pathlib import Path
 
 import msgspec
@@ -52,7 +53,11 @@ class Discovered(msgspec.Struct, kw_only=True, frozen=True):
 def runtime_dir() -> Path:
     """The folder of the discovery files; not made here."""
     override = os.environ.get(RUNTIME_DIR_VARIABLE)
-    return Path(override) if override else platformdirs.user_runtime_path("scenecast")
+    if override:
+        return Path(override)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it warns, and takes a folder that is as good
+        return platformdirs.user_runtime_path("scenecast")
 
 
 def announce(discovered: Discovered, folder: Path | None = None) -> Path:

@@ -21,6 +21,7 @@ from typing import Any
 from engines.assets import Asset, Material
 from engines.conventions import Host
 from engines.errors import FormatUnavailable, UnknownFormat, UnsuitableAsset
+from engines.extras import how_to_get
 from engines.formats.png import Effort
 from engines.formats.registry import ExportedFile, Format, encoder, format_named, missing_need
 from engines.kinds import Kind, MapName
@@ -83,7 +84,8 @@ def chosen_format(kind: Kind, host: Host, asked: str | None = None) -> Format:
         raise UnknownFormat(f"{host.title} takes no asset of kind {kind}")
     packages = ", ".join(dict.fromkeys(missing))
     raise FormatUnavailable(
-        f"an asset of kind {kind} for {host.title} needs {packages}", remedy=f"install {packages} beside the bridge"
+        f"an asset of kind {kind} for {host.title} needs {packages}",
+        remedy=f"beside the bridge: {how_to_get(*missing)}",
     )
 
 

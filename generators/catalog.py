@@ -14,8 +14,10 @@ from typing import Any
 
 import msgspec
 
+from engines.extras import how_to_get
 from engines.kinds import Kind
 from generators.errors import BadInput, BadParameter, Unavailable, UnknownGenerator, WrongLane
+from generators.limits import choices, limits, pattern_hint
 from generators.located import missing
 from generators.pipe import DeviceRow
 from generators.spec import GeneratorSpec, Live, Params, Weights, params_schema
@@ -102,14 +104,20 @@ class Catalog:
         for name, kind in kinds.items():
             if name not in ports:
                 known = ", ".join(ports) or "none"
-                raise BadInput(f"{generator} has no input {name!r}; its inputs: {known}", path=f"$.inputs.{name}")
+                near = difflib.get_close_matches(name, ports, n=1)
+                remedy = f"did you mean {near[0]}?" if near else f"its inputs are {known}"
+                raise BadInput(f"{generator} has no input {name!r}", path=f"$.inputs.{name}", remedy=remedy)
             if kind not in ports[name].kinds:
                 wanted = " or ".join(ports[name].kinds)
                 raise BadInput(f"input {name!r} takes {wanted}, got {kind}", path=f"$.inputs.{name}")
         for port in spec.takes:
             if not port.optional and port.name not in kinds:
                 wanted = " or ".join(port.kinds)
-                raise BadInput(f"input {port.name!r} ({wanted}) is missing", path=f"$.inputs.{port.name}")
+                raise BadInput(
+                    f"input {port.name!r} ({wanted}) is missing",
+                    path=f"$.inputs.{port.name}",
+                    remedy=f"give {generator} a file or an earlier result as {port.name!r}",
+                )
 
     def check_available(self, generator: str, devices: Sequence[DeviceRow]) -> None:
         """Raise `Unavailable` with the reason when a need of the generator is missing here."""
@@ -164,7 +172,7 @@ def missing_need(
     for module in spec.needs.modules:
         # the top-level package only: finding a submodule would import its parent
         if importlib.util.find_spec(module.partition(".")[0]) is None:
-            return f"it needs the Python package {module}; install it beside Scenecast"
+            return f"it needs the Python package {module}; beside the bridge: {how_to_get(module)}"
     for need in spec.needs.located:
         if reason := missing(need):
             return reason
@@ -224,10 +232,16 @@ def _bad_parameter(spec: GeneratorSpec, values: Mapping[str, Any], fault: str) -
         remedy = f"did you mean {near[0]}?" if near else f"its parameters are {', '.join(known) or 'none'}"
         return BadParameter(f"{spec.id} has no parameter {name!r}", path=f"$.params{path[1:]}.{name}", remedy=remedy)
     name = path.removeprefix("$").removeprefix(".") or "params"
+    given, remedy = _value_at(values, path), limits(spec, path)
     what = what[:1].lower() + what[1:]
+    if possible := choices(spec, path):
+        near = difflib.get_close_matches(str(given), possible, n=1)
+        what, remedy = "this is no choice", f"did you mean {near[0]}?" if near else f"use one of {', '.join(possible)}"
+    elif hint := pattern_hint(spec, path):
+        what, remedy = "this cannot be read", hint
     if ", got " not in what:
-        what = f"{what}, got {_shown(_value_at(values, path))}"
-    return BadParameter(f"{name}: {what}", path=f"$.params{path[1:]}")
+        what = f"{what}, got {_shown(given)}" if what.startswith("expected") else f"{what}: {_shown(given)}"
+    return BadParameter(f"{name}: {what}", path=f"$.params{path[1:]}", remedy=remedy)
 
 
 def _value_at(values: object, path: str) -> object:

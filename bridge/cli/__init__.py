@@ -6,11 +6,15 @@ Exit status: 0 when what was asked is done, 1 when it failed, 2 when it was aske
 
 from __future__ import annotations
 
-import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bridge.cli.parsing import Parser
 
 COMMANDS = {
     "run": "make something with a generator and write it to a folder",
@@ -28,6 +32,14 @@ COMMANDS = {
     "blender-addon": "build or install the Blender extension",
 }
 """Command and one line of help; each has a module, mostly of its name, with `add_arguments` and `run`."""
+INTERRUPTED = 130
+"""128 + SIGINT, as shells expect of a program that was interrupted."""
+_REMEDIES: dict[int | None, str] = {
+    errno.ENOSPC: "make room, or look at `scenecast gc --dry-run`",
+    errno.EDQUOT: "make room, or look at `scenecast gc --dry-run`",
+    errno.EACCES: "choose a folder that is yours",
+    errno.EROFS: "choose a folder that can be written to",
+}
 MODULES = {"pause": "steer", "resume": "steer", "finish": "steer"}
 
 
@@ -51,9 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked_wrongly = isinstance(error, Refused) and error.code.startswith("request.")
         return 2 if asked_wrongly or getattr(error, "code", "") in ("settings", "usage") else 1
     except KeyboardInterrupt:
-        return 1
+        return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        from bridge.cli.console import complain
+
+        complain(
+            f"{error.filename}: {error.strerror}" if error.filename else str(error), _REMEDIES.get(error.errno, "")
+        )
         return 1
 
 
@@ -61,9 +80,11 @@ def _module(command: str) -> ModuleType:
     return importlib.import_module(f"bridge.cli.{MODULES.get(command, command.replace('-', '_'))}")
 
 
-def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+def _parser(arguments: list[str]) -> Parser:
     """The parser; only the module of the command that is called is imported."""
-    parser = argparse.ArgumentParser(prog="scenecast", description="Generative models in your scene.")
+    from bridge.cli.parsing import Parser
+
+    parser = Parser(prog="scenecast", description="Generative models in your scene.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     called = next((word for word in arguments if word in COMMANDS), "")
     for name, help_ in COMMANDS.items():

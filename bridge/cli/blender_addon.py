@@ -32,13 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, help_ in (("build", "write the extension as a zip"), ("install", "build it and install it into Blender")):
         action = actions.add_parser(name, help=help_)
-        action.add_argument("--out", type=Path, help="the zip to write; scenecast-VERSION.zip in this folder if absent")
+        action.add_argument("--out", type=Path, help="the zip or folder to write to (default: this folder)")
         action.add_argument("--blender", default="", help="Blender's program; looked for in the usual places if absent")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build, check and perhaps install."""
-    archive = build(arguments.out or Path.cwd() / f"scenecast-{version()}.zip")
+    archive = build(target(arguments.out))
     blender = find_blender(arguments.blender)
     checker = validator(blender)
     if checker:
@@ -52,6 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
         _call([*install, str(archive)], "Blender did not take the extension")
         out().print(f"Installed into {blender}. The panel is in the 3D Viewport's sidebar (N), tab Scenecast.")
     return 0
+
+
+def target(wanted: Path | None) -> Path:
+    """The zip to write: the one named, or one with its usual name in the folder named, else in this folder."""
+    usual = f"scenecast-{version()}.zip"
+    if wanted is None:
+        return Path.cwd() / usual
+    return wanted / usual if wanted.is_dir() else wanted
 
 
 def build(archive: Path) -> Path:

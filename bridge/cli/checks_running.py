@@ -109,22 +109,29 @@ def _knock(host: str, port: int, headers: dict[str, str], token: str) -> int:
 def check_hosts() -> Iterator[Finding]:
     """The letter F with its coloured arms, written for every host in every format; what can be read back is."""
     from engines import asymmetric
+    from engines.extras import how_to_get
+    from engines.formats.registry import format_named, missing_need
     from engines.hosts import HOSTS
 
     assets = (asymmetric.asymmetric_mesh(), asymmetric.asymmetric_splats(), asymmetric.asymmetric_material(64))
     for row in HOSTS.values():
-        written, trouble = [], []
+        written, trouble, absent = [], [], []
         for asset in assets:
             for name in row.formats.get(asset.kind, ()):
-                fault = _export_fault(asset, row, name)
-                if fault:
+                module = missing_need(format_named(name))
+                fault = "" if module else _export_fault(asset, row, name)
+                if module:
+                    absent.append((asset.kind, name, module))
+                elif fault:
                     trouble.append(f"{asset.kind} as {name}: {fault}")
                 else:
                     written.append(f"{asset.kind} {name}")
         if trouble:
-            yield Finding(
-                "warning", f"host {row.name}", "; ".join(trouble), "install the package named, or report this"
-            )
+            yield Finding("warning", f"host {row.name}", "; ".join(trouble), "report this, with what doctor says")
+        if absent:
+            words = ", ".join(f"{kind} as {name}" for kind, name, _ in absent)
+            remedy = f"{'; '.join(dict.fromkeys(how_to_get(module) for *_, module in absent))}, if you want it"
+            yield Finding("note", f"host {row.name}", f"does not write {words} yet", remedy)
         yield Finding("ok", f"host {row.name}", f"writes {', '.join(written)}")
 
 
@@ -133,11 +140,9 @@ def _export_fault(asset: Mesh | Splats | Material, row: Host, name: str) -> str:
     from engines.asymmetric import findings
     from engines.errors import EnginesError
     from engines.export import export
-    from engines.formats.registry import Limits, decoder, format_named, missing_need
+    from engines.formats.registry import Limits, decoder, format_named
 
     form = format_named(name)
-    if missing_need(form):
-        return f"needs the package {missing_need(form)}"
     with tempfile.TemporaryDirectory(prefix="scenecast-doctor-") as folder:
         try:
             files = export(asset, row, Path(folder), formats={asset.kind: name})

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli.asked import folder_for_results
 from bridge.cli.console import UsageError, complain, err, out, print_json, size
 from bridge.cli.demo_plan import Wish, plan
 from bridge.cli.private import PrivateBridge
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """0 when all that was begun was made."""
     began = time.monotonic()
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    folder_for_results(arguments.out)
     data = Path(tempfile.mkdtemp(prefix="scenecast-demo-"))
     try:
         with PrivateBridge(data) as bridge, bridge.connect() as client:

@@ -6,9 +6,12 @@ import argparse
 import dataclasses
 from typing import Any
 
-from bridge.cli import reach, values
+from bridge.cli import asked, reach, values
 from bridge.cli.console import out, print_json
 from python_client.messages import Generator
+
+TABLE_COLUMNS = 120
+"""On a narrower terminal a table's last column would be too thin to read: each generator has two lines there."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what there is."""
     with reach.running_or_private(arguments, quiet=True) as client:
-        rows = [client.generator(arguments.id)] if arguments.id else client.generators
+        rows = [asked.generator(client, arguments.id)] if arguments.id else client.generators
     if arguments.json:
         print_json([dataclasses.asdict(row) for row in rows])
     elif arguments.id:
@@ -35,16 +38,21 @@ def _all(rows: list[Generator]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    console = out()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("id", "takes", "gives", ""):
         table.add_column(column, no_wrap=column == "id")
     for row in rows:
         takes = ", ".join([f"{port.name}{'?' if port.optional else ''}" for port in row.takes] + _channels(row))
+        gives = ", ".join([*row.gives, *(["live"] if row.live else [])])
         words = escape(row.promise) if row.available else f"[yellow]not here: {escape(row.reason)}[/yellow]"
-        table.add_row(
-            f"[bold]{escape(row.id)}[/bold]", takes, ", ".join([*row.gives, *(["live"] if row.live else [])]), words
-        )
-    out().print(table)
+        if console.width < TABLE_COLUMNS:
+            way = f"{escape(takes)} → {gives}" if takes else f"→ {gives}"
+            console.print(f"[bold]{escape(row.id)}[/bold]  [dim]{way}[/dim]\n    {words}")
+        table.add_row(f"[bold]{escape(row.id)}[/bold]", escape(takes), gives, words)
+    if console.width >= TABLE_COLUMNS:
+        console.print(table)
+    console.print("\n[dim]scenecast generators ID shows one with its parameters[/dim]")
 
 
 def _one(row: Generator) -> None:

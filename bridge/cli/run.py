@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bridge.cli import reach, values
+from bridge.cli import INTERRUPTED, asked, reach, values
 from bridge.cli.console import UsageError, complain, out, print_json, size
 from bridge.cli.watching import Interrupted, watch
 from python_client import Client, Job
@@ -36,20 +36,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0 when the files are written, 1 when the job failed or was cancelled."""
+    """0 when the files are written, 1 when the job failed or was cancelled, 130 when it was by Ctrl-C."""
     texts = values.pairs(arguments.param, "NAME=VALUE after -p")
     inputs = values.pairs(arguments.input, "PORT=FILE after -i")
     formats = values.pairs(arguments.format, "KIND=FORMAT after --format")
     if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
         raise UsageError(f"the seed {arguments.seed} is outside 0 … 4294967295")
+    asked.folder_for_results(arguments.out)
     quiet = arguments.quiet or arguments.json
     with Interrupted().installed() as interrupted, reach.running_or_private(arguments, quiet=quiet) as client:
-        row = client.generator(arguments.generator)
+        row = asked.generator(client, arguments.generator)
+        asked.check_formats(row, formats)
         began = time.monotonic()
         job = client.submit(
             row.id,
             values.typed(texts, row.params),
-            inputs=inputs,
+            inputs=asked.digests(client, row, inputs) if row.jobs else {},
             host=arguments.host,
             formats=formats,
             seed=arguments.seed,
@@ -59,12 +61,19 @@ def run(arguments: argparse.Namespace) -> int:
         watch(client, job, quiet=quiet, interrupted=interrupted)
         if job.state == "cancelled":
             complain("the job was cancelled; nothing of it runs any more")
-            return 1
+            return INTERRUPTED if interrupted.times else 1
         return _finish(client, job, arguments, began)
 
 
 def _finish(client: Client, job: Job, arguments: argparse.Namespace, began: float) -> int:
-    paths = job.result().save(arguments.out)
+    result = job.result()
+    try:
+        paths = result.save(arguments.out)
+    except OSError as error:
+        same = f"the same command with --seed {job.seed} and another --out finds it without making it again"
+        raise UsageError(
+            f"{arguments.out} cannot be written to: {error.strerror}", remedy=f"it is kept: {same}"
+        ) from error
     secs = time.monotonic() - began
     if arguments.json:
         print_json(_said(job, paths, secs))

@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--config", help="settings file (TOML)")
     parser.add_argument("--data-dir", help="where ledger and store live")
-    parser.add_argument("--port", help="0 takes a free port")
+    parser.add_argument("--port", type=int, help="0 takes a free port")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
     parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
 
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("config", "data_dir", "port"):
         value = getattr(arguments, name)
         if value is not None:
-            given += [f"--{name.replace('_', '-')}", value]
+            given += [f"--{name.replace('_', '-')}", str(value)]
     for text in arguments.set:
         given += ["--set", text]
     return program.main([*given, "--json"] if arguments.json else given)

@@ -36,6 +36,7 @@ from engines import formats as _package
 from engines.assets import Asset
 from engines.conventions import Host
 from engines.errors import FormatUnavailable, UnknownFormat
+from engines.extras import how_to_get
 from engines.kinds import ColourSpace, Kind
 
 
@@ -160,7 +161,7 @@ def _load(row: Format, where: str) -> object:
     if module:
         raise FormatUnavailable(
             f"{row.title} needs the Python package {module!r}, which is not installed",
-            remedy=f"install {module} beside the bridge, or choose another format",
+            remedy=f"beside the bridge: {how_to_get(module)}; or choose another format",
         )
     name, _, function = where.partition(":")
     return cast(object, getattr(importlib.import_module(name), function))

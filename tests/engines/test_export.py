@@ -123,7 +123,7 @@ def test_the_next_format_is_taken_when_a_codec_is_missing(monkeypatch: pytest.Mo
     absent.add("PIL")
     with pytest.raises(FormatUnavailable, match="needs av, PIL") as refused:
         chosen_format(Kind.CLIP, host("unity"))
-    assert "install av, PIL" in refused.value.remedy
+    assert "pip install av pillow" in refused.value.remedy
 
 
 def test_a_host_without_a_kind_says_so() -> None:

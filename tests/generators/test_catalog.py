@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -105,6 +105,20 @@ def test_inputs_are_checked_by_name_and_kind() -> None:
         with pytest.raises(BadInput) as caught:
             PAINT.check_inputs("image.paint", kinds)
         assert caught.value.path == path and words in caught.value.message
+
+
+def test_a_wrong_choice_is_answered_with_the_nearest() -> None:
+    class Choice(Params):
+        kind: Literal["fire", "smoke"] = "fire"
+
+    chosen = Catalog(())
+    chosen.specs["clip.loop"] = spec("clip.loop", params=Choice)
+    both = "use one of fire, smoke"
+    for value, remedy in (("fir", "did you mean fire?"), ("qq", both), (3, both)):
+        with pytest.raises(BadParameter) as wrong:
+            chosen.check("clip.loop", {"kind": value})
+        assert wrong.value.remedy == remedy and wrong.value.path == "$.params.kind"
+        assert repr(value) in wrong.value.message
 
 
 def test_a_missing_need_is_a_reason() -> None:
