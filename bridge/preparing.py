@@ -25,7 +25,6 @@ class Preparation:
     def __init__(self, folder: Path, *, module: str = "generators.prepare") -> None:
         self._marker = folder / MARKER
         self._module = module
-        self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -48,14 +47,13 @@ class Preparation:
 
     async def stop(self) -> None:
         """End it; what it has compiled so far stays."""
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        if self._task is not None:
+            self._task.cancel()
         await self.wait()
 
     async def _run(self) -> None:
         log.info("generators are being prepared in the background")
-        self._process = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", self._module, str(os.getpid())),
             env={**CALM_THREADS, **os.environ},
             stdin=asyncio.subprocess.DEVNULL,
@@ -64,11 +62,17 @@ class Preparation:
             # a session of its own: Linux then weighs its priority against all other programs
             start_new_session=True,
         )
-        _, said = await self._process.communicate()
-        if self._process.returncode == 0:
+        try:
+            _, said = await process.communicate()
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if process.returncode == 0:
             self._marker.write_text(_versions(), "utf-8")
             log.info("generators are prepared")
-        elif self._process.returncode and self._process.returncode > 0:
+        elif process.returncode > 0:
             log.warning("generators could not be prepared: %s", said.decode("utf-8", "replace")[-2000:])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -54,22 +53,37 @@ def test_a_failure_is_tried_again_at_the_next_start(
 
 
 def test_stopping_leaves_nothing_running(tmp_path: Path, module: Path) -> None:
-    module.write_text(f"import time; open({str(tmp_path / 'up')!r}, 'w'); time.sleep(60)")
+    up = tmp_path / "up"
+    module.write_text(
+        f"import os, time; open({str(up)!r} + '_', 'w').write(str(os.getpid()));"
+        f"os.rename({str(up)!r} + '_', {str(up)!r}); time.sleep(600)"
+    )
 
-    async def story() -> int:
+    async def story() -> None:
         preparation = Preparation(tmp_path, module="pretended")
         preparation.start()
-        end = time.monotonic() + 20
-        while not (tmp_path / "up").exists() and time.monotonic() < end:
+        while not up.exists():
             await asyncio.sleep(0.02)
-        assert preparation._process is not None
         await preparation.stop()
-        return preparation._process.pid
 
-    pid = asyncio.run(story())
-    assert (tmp_path / "up").exists()
-    assert not psutil.pid_exists(pid)
+    asyncio.run(story())
+    assert not psutil.pid_exists(int(up.read_text()))
     assert not (tmp_path / MARKER).exists()
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8])
+def test_it_can_be_stopped_while_it_starts(tmp_path: Path, module: Path, turns: int) -> None:
+    module.write_text("import time; time.sleep(600)")
+
+    async def story() -> None:
+        preparation = Preparation(tmp_path, module="pretended")
+        preparation.start()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await preparation.stop()
+
+    asyncio.run(story())
+    assert not [child for child in psutil.Process().children() if "pretended" in child.cmdline()]
 
 
 def test_the_versions_name_what_kernels_depend_on() -> None:

@@ -393,7 +393,8 @@ def test_a_client_that_is_cut_off_while_its_requests_wait_for_it_to_read_leaves_
                 connection = one.registry._by_session["s1"]
                 row = AssetRow(digest="0" * 64, kind="image", name="n" * 256, size_bytes=1)
                 job = JobRow(
-                    job_id="j", request_id="r", generator="a.b", state=JobState.FINISHED, priority=Priority.FINAL, params={},
+                    job_id="j", request_id="r", generator="a.b", state=JobState.FINISHED,
+                    priority=Priority.FINAL, params={},
                     created=1.0, assets=[row] * 1000,
                 )  # fmt: skip
                 one.jobs.page_answer = JobPage(request_id="", jobs=[job, job])
