@@ -155,7 +155,9 @@ class Bridge:
             most_bytes=settings.upload_bytes,
             on_change=self._registry.tell_catalog,
         )
-        uploads = Uploads(self.store, file_bytes=settings.upload_bytes, pending_bytes=settings.uploads_pending_bytes)
+        self._uploads = Uploads(
+            self.store, file_bytes=settings.upload_bytes, pending_bytes=settings.uploads_pending_bytes
+        )
         self._house = _House(self.jobs, self._registry, self._watch, self.store.proof, settings)
         live = LiveSettings(
             sessions=settings.live_sessions, per_client=settings.live_per_client, per_sec=settings.live_per_sec
@@ -168,7 +170,7 @@ class Bridge:
             self.jobs,
             self._house,
             self._delivery,
-            uploads,
+            self._uploads,
             self._registry,
             self._counters,
             self.jobs.growths,
@@ -206,6 +208,7 @@ class Bridge:
 
     async def _stop_work(self, grace_secs: float) -> None:
         await self._watch.stop()
+        await self._uploads.stop()
         await self._delivery.stop()
         if self._warming is not None:
             with contextlib.suppress(OSError):

@@ -11,9 +11,8 @@ import hashlib
 import logging
 import math
 import re
-import secrets
 import shutil
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ import msgspec
 from bridge.errors import StoreDamaged, StoreFull, UnknownFormat, UnknownHost
 from bridge.export_process import ExportProcess
 from bridge.exporter import ExportOrder, Written
+from bridge.exports import INDEX, Exports
 from bridge.messages import AssetFiles, Deliver, FileRow
 from bridge.metrics import Counters
 from bridge.transfers import Source
@@ -35,14 +35,13 @@ log = logging.getLogger(__name__)
 
 NEUTRAL = "neutral"
 """The host name under which the stored arrays themselves are handed out."""
-_INDEX = "files.json"
 _NPY = "application/x-npy"
 
 
 class Shelf(Protocol):
     """What delivery asks of the store."""
 
-    root: Path
+    exports: Exports
 
     def path(self, digest: str) -> Path:
         """Where a blob lies. Raises `UnknownAsset`."""
@@ -50,8 +49,8 @@ class Shelf(Protocol):
     def manifest(self, digest: str) -> Manifest:
         """The manifest of an asset. Raises `UnknownAsset`, `StoreDamaged`."""
 
-    def exports_dir(self, key: str) -> Path:
-        """The folder of one cached export; `key` begins with the asset's digest."""
+    def take_export(self, key: str, draft: Path, size_bytes: int, files: int) -> None:
+        """Keep a finished export; `key` begins with the asset's digest. Raises `StoreFull`, `OSError`."""
 
     def touch(self, digest: str) -> None:
         """Count now as the asset's last use."""
@@ -83,8 +82,6 @@ class Delivery:
         self._exporter = exporter
         self._counters = counters
         self._version = version
-        for left in (store.root / "exports").glob("*.partial"):
-            shutil.rmtree(left, ignore_errors=True)
         self._under_way: dict[str, asyncio.Task[list[Written]]] = {}
 
     def at_once(self, digest: str, wish: Deliver) -> Delivered | None:
@@ -107,15 +104,15 @@ class Delivery:
         host = _host(wish.host)
         formats = _checked_formats(wish.formats, host)
         key = _key(digest, host, formats, self._version)
-        written = _kept(self._store.exports_dir(key))
+        written = self._store.exports.find(key)
         if written is not None:
             self._counters.export_cache_hits_total += 1
         else:
             written = await self._once(key, lambda: self._export(key, digest, manifest, wish.host, formats))
-        folder = self._store.exports_dir(key)
+        folder = self._store.exports.folder(key)
         rows = [FileRow(**msgspec.structs.asdict(file)) for file in written]
         sources = tuple(Source(folder / file.name, file.size_bytes) for file in written)
-        return self._delivered(_message(digest, manifest, wish.host, rows), sources, manifest)
+        return self._delivered(_message(digest, manifest, wish.host, rows), sources, manifest, export=key)
 
     async def stop(self) -> None:
         """Give up what is being written."""
@@ -123,48 +120,66 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    def _delivered(self, message: AssetFiles, sources: tuple[Source, ...], manifest: Manifest) -> Delivered:
-        held = (message.digest, *(part.digest for part in manifest.parts))
+    def _delivered(
+        self, message: AssetFiles, sources: tuple[Source, ...], manifest: Manifest, *, export: str = ""
+    ) -> Delivered:
         self._store.touch(message.digest)
+        held = _all_of(message.digest, manifest)
 
         def hold() -> None:
-            for digest in held:
-                self._store.pin(digest)
+            self._hold(held)
+            self._store.exports.pin(export)
 
         def release() -> None:
-            for digest in held:
-                self._store.unpin(digest)
+            self._release(held)
+            self._store.exports.unpin(export)
 
         return Delivered(message, sources, hold, release)
+
+    def _hold(self, digests: Sequence[str]) -> None:
+        for digest in digests:
+            self._store.pin(digest)
+
+    def _release(self, digests: Sequence[str]) -> None:
+        for digest in digests:
+            self._store.unpin(digest)
 
     async def _once(self, key: str, work: Callable[[], Coroutine[Any, Any, list[Written]]]) -> list[Written]:
         """Join the same export if it is under way; a waiter that gives up does not end it for the others."""
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(work())
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            task.add_done_callback(lambda done: self._done(key, done))
         return await asyncio.shield(task)
+
+    def _done(self, key: str, task: asyncio.Task[list[Written]]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled() and (error := task.exception()) is not None:  # all who asked may be gone
+            log.info("an export failed: %s", error, extra={"export": key})
 
     async def _export(
         self, key: str, digest: str, manifest: Manifest, host: str, formats: Mapping[str, str]
     ) -> list[Written]:
-        final = self._store.exports_dir(key)
-        folder = final.with_name(f"{final.name}.{secrets.token_hex(4)}.partial")
-        await asyncio.to_thread(folder.mkdir, parents=True)
+        draft = self._store.exports.draft(key)
+        held = _all_of(digest, manifest)
+        self._hold(held)
         try:
+            await asyncio.to_thread(draft.mkdir, parents=True)
             order = ExportOrder(
                 manifest=str(self._store.path(digest)),
                 parts={part.digest: str(self._store.path(part.digest)) for part in manifest.parts},
                 host=host,
-                folder=str(folder),
+                folder=str(draft),
                 formats=dict(formats),
             )
             answer = await self._exporter.export(order)
-            await asyncio.to_thread(_keep, folder, final, answer.files)
+            size_bytes = await asyncio.to_thread(_finish, draft, answer.files)
+            self._store.take_export(key, draft, size_bytes, len(answer.files) + 1)
         except OSError as error:
             raise StoreFull(f"the export could not be written: {error.strerror}", remedy="free disk space") from error
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            self._release(held)
+            await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
         self._counters.exports_total += 1
         log.info("exported", extra={"asset": digest, "host": host, "files": len(answer.files)})
         return answer.files
@@ -192,24 +207,17 @@ def _key(digest: str, host: Host, formats: Mapping[str, str], version: str) -> s
     return f"{digest}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
 
-def _kept(folder: Path) -> list[Written] | None:
-    """The files of an earlier export, when all of them are still there and whole."""
-    try:
-        written = msgspec.json.decode((folder / _INDEX).read_bytes(), type=list[Written])
-        whole = all((folder / file.name).stat().st_size == file.size_bytes for file in written)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    return written if whole else None
-
-
-def _keep(folder: Path, final: Path, files: list[Written]) -> None:
-    """Make the finished folder the cached one, in one step."""
+def _finish(draft: Path, files: list[Written]) -> int:
+    """Make a written export fit to be kept; returns the bytes it takes."""
     for file in files:
-        (folder / file.name).chmod(0o444)
-    (folder / _INDEX).write_bytes(msgspec.json.encode(files))
-    if final.exists():  # damaged, or else it would have been used
-        shutil.rmtree(final)
-    folder.replace(final)
+        (draft / file.name).chmod(0o444)
+    index = msgspec.json.encode(files)
+    (draft / INDEX).write_bytes(index)
+    return sum(file.size_bytes for file in files) + len(index)
+
+
+def _all_of(digest: str, manifest: Manifest) -> tuple[str, ...]:
+    return (digest, *(part.digest for part in manifest.parts))
 
 
 def _array_row(part: Part, manifest: Manifest) -> FileRow:

@@ -283,6 +283,7 @@ class Jobs:
             "jobs_accepted_total": self._accepted,
             "jobs_running": len(self._dispatcher.running),
             "store_bytes": self._store.used_bytes,
+            "store_export_bytes": self._store.exports.used_bytes,
             **waiting,
             **self._supervisor.figures(),
         }

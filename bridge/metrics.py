@@ -27,7 +27,8 @@ HELP: Mapping[str, tuple[str, str]] = {
     "live_frames_replaced_total": ("counter", "Frames that gave way to a newer one, of sessions that are over"),
     "live_images_total": ("counter", "Answers of live workers"),
     "live_workers_lost_total": ("counter", "Live workers that ended by themselves"),
-    "store_bytes": ("gauge", "Size of the store"),
+    "store_bytes": ("gauge", "Size of the results in the store"),
+    "store_export_bytes": ("gauge", "Size of the files converted for hosts"),
 }
 
 

@@ -72,7 +72,7 @@ class Preparation:
         if process.returncode == 0:
             self._marker.write_text(_versions(), "utf-8")
             log.info("generators are prepared")
-        elif process.returncode > 0:
+        elif process.returncode is not None and process.returncode > 0:
             log.warning("generators could not be prepared: %s", said.decode("utf-8", "replace")[-2000:])
 
 

@@ -75,7 +75,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     prepare: bool = True
     """Whether kernels are compiled in the background after the first start, half a minute at the lowest priority."""
     store_quota_bytes: Annotated[int, Meta(ge=0)] = 0
-    """Largest size of the store; 0 for no limit but the disk."""
+    """Largest size of the store, files converted for hosts included; 0 for no limit but the disk."""
     upload_bytes: Annotated[int, Meta(ge=0)] = 4 << 30
     """Largest file that may be uploaded."""
     uploads_pending_bytes: Annotated[int, Meta(ge=0)] = 16 << 30

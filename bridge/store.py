@@ -4,7 +4,7 @@
     <root>/assets/<sha256>      one empty file per asset, named after its manifest; its mtime is the last use
     <root>/tmp, <root>/spool    what is not whole yet; emptied when a bridge takes the store over
     <root>/blank                empty files that become manifests and entries of `assets`
-    <root>/exports/<key>        files converted for a host, made again at need; the key begins with the asset's digest
+    <root>/exports/<key>        files converted for a host, see `bridge.exports`
     <root>/proof                a random word: a client that can read it shares this disk
 
 All methods are called on the event loop. Hashing large files happens in a thread; moving files into place never
@@ -29,6 +29,7 @@ from typing import Any
 
 from bridge.blanks import Blanks
 from bridge.errors import BadInput, ScenecastError, StoreDamaged, StoreFull, UnknownAsset
+from bridge.exports import Exports
 from bridge.messages import AssetRow
 from engines.draft import Draft, manifest_of
 from engines.errors import EnginesError
@@ -58,7 +59,7 @@ class Collected:
 
 
 class Store:
-    """Content-addressed files under `root`, at most `quota_bytes` of them when that is given.
+    """Content-addressed files under `root`, with the exports at most `quota_bytes` of them when that is given.
 
     `fsync` makes every adopted file survive a power cut, at some 5 ms each; without it a power cut may lose the
     newest files, which `verify` then names.
@@ -69,11 +70,12 @@ class Store:
         self._blobs_root, self._assets_root = str(root / "blobs"), str(root / "assets")
         self.quota_bytes = quota_bytes
         self._fsync = fsync
-        for name in ("blobs", "assets", "tmp", "spool", "blank", "exports"):
+        for name in ("blobs", "assets", "tmp", "spool", "blank"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.proof = self._proof()
         self.used_bytes = sum(entry.stat().st_size for entry in self._blobs())
-        """Bytes of all blobs; exports are not counted."""
+        """Bytes of all blobs; the exports count their own."""
+        self.exports = Exports(root)
         self._blanks = Blanks(root / "blank")
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._pins: Counter[str] = Counter()
@@ -101,6 +103,7 @@ class Store:
         for name in ("tmp", "spool", "blank"):
             for entry in (self.root / name).iterdir():
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        self.exports.tidy()
 
     def release(self) -> None:
         """Let another bridge claim the store."""
@@ -155,6 +158,8 @@ class Store:
 
     def touch(self, digest: str) -> None:
         """Count now as the asset's last use; unknown assets are ignored."""
+        if self._placed is not None:
+            self._placed.add(digest)
         try:
             os.utime(self._entry(digest))
         except FileNotFoundError:
@@ -217,6 +222,8 @@ class Store:
     async def list_file(self, digest: str, media_type: str, name: str) -> AssetRow:
         """An asset made of a file that is stored already. Raises `UnknownAsset`, `BadInput`, `StoreFull`."""
         manifest = await asyncio.to_thread(_manifest_of_file, self.path(digest), digest, media_type, name)
+        if not self.has(digest):  # collected a moment ago
+            raise UnknownAsset(f"the store holds no file {digest}")
         with _full_said_in_words():
             return self._list(manifest, {})
 
@@ -224,13 +231,10 @@ class Store:
         """A fresh path under `tmp`, on the same disk as the blobs; nothing is created."""
         return self.root / "tmp" / secrets.token_hex(12)
 
-    def exports_dir(self, key: str) -> Path:
-        """Where files converted from an asset may be kept; `key` begins with the asset's digest."""
-        if not key or not all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in key):
-            raise ValueError(f"export key {key!r}: expected letters, digits, '.', '_' and '-'")
-        if key.startswith("."):
-            raise ValueError(f"export key {key!r} begins with a dot")
-        return self.root / "exports" / key
+    def take_export(self, key: str, draft: Path, size_bytes: int, files: int) -> None:
+        """Keep a finished export; `key` begins with the asset's digest. Raises `StoreFull`, `OSError`."""
+        self._make_room(size_bytes)
+        self.exports.take_in(key, draft, size_bytes, files)
 
     # ------------------------------------------------------------------------------------- removing
 
@@ -245,9 +249,11 @@ class Store:
             del self._pins[digest]
 
     async def collect(self, *, keep: Iterable[str], down_to_bytes: int | None, dry_run: bool = False) -> Collected:
-        """Remove files that no asset needs, then the least recently used assets until `down_to_bytes` are left.
+        """Remove files that no asset needs, then exports and then assets, the least recently used first, until
+        `down_to_bytes` are left.
 
-        Never touches what `keep` names, what is pinned, or what arrives meanwhile; nothing at all in a `dry_run`.
+        Never touches what `keep` names, what is pinned, what is used or arrives meanwhile, or exports that a client
+        was just told of; nothing at all in a `dry_run`.
         """
         async with self._collecting:
             self._placed = set()
@@ -258,11 +264,15 @@ class Store:
 
     async def _collect(self, keep: set[str], down_to_bytes: int | None, dry_run: bool) -> Collected:
         known = await asyncio.to_thread(self._inventory)
-        arrived = self._placed or set()
-        victims = self._victims(known, {*keep, *self._pins, *arrived}, down_to_bytes)
+        # until the entries are gone nothing is awaited: whatever was in use or used by now is in `safe`
+        safe = {*keep, *self._pins, *(self._placed or ())}
+        exports = [] if down_to_bytes is None else self._exports_above(known, down_to_bytes)
+        victims = self._victims(known, safe, down_to_bytes)
         for digest in () if dry_run else victims:
             self._entry(digest).unlink(missing_ok=True)
             self._manifests.pop(digest, None)
+        exports += [key for key in self.exports.without(known.keys() - victims) if key not in exports]
+        given_up = self.exports.give_up(exports, dry_run=dry_run)
         needed = {blob for digest, row in known.items() if digest not in victims for blob in row.blobs}
         files = freed = 0
         for index, entry in enumerate(list(self._blobs())):
@@ -276,10 +286,13 @@ class Store:
             if not dry_run:
                 os.unlink(entry.path)
                 self.used_bytes -= size
-        if dry_run:
-            return Collected(len(victims), files, freed, self.used_bytes - freed)
-        await asyncio.to_thread(self._remove_exports, victims)
-        return Collected(len(victims), files, freed, self.used_bytes)
+        left = self.used_bytes - (freed if dry_run else 0)
+        return Collected(len(victims), files + given_up.files, freed + given_up.size_bytes, left)
+
+    def _exports_above(self, known: Mapping[str, _Listed], down_to_bytes: int) -> list[str]:
+        """Which exports may go before any asset has to; what clients were just told of is not among them."""
+        sizes = {blob: size for row in known.values() for blob, size in row.blobs.items()}
+        return self.exports.oldest(sum(sizes.values()) + self.exports.used_bytes - down_to_bytes)
 
     def _victims(self, known: Mapping[str, _Listed], safe: set[str], down_to_bytes: int | None) -> set[str]:
         if down_to_bytes is None:
@@ -312,11 +325,6 @@ class Store:
                 known[entry.name] = _Listed(0.0, {})
         return known
 
-    def _remove_exports(self, victims: set[str]) -> None:
-        for entry in list(os.scandir(self.root / "exports")):
-            if entry.name[:64] in victims:
-                shutil.rmtree(entry.path, ignore_errors=True)
-
     # ------------------------------------------------------------------------------------- the disk
 
     async def _hashed(self, file: Path) -> str:
@@ -325,6 +333,8 @@ class Store:
         return await asyncio.to_thread(_hash, file)
 
     def _list(self, manifest: Manifest, files: Mapping[str, Path]) -> AssetRow:
+        if self._placed is not None:  # parts that were stored before are not collected either
+            self._placed.update(part.digest for part in manifest.parts)
         data = manifest_bytes(manifest)
         digest = hashlib.sha256(data).hexdigest()
         own = Path(self._blanks.take())
@@ -343,12 +353,7 @@ class Store:
         """Move files under their hashes, all of them or, when the quota forbids it, none."""
         new = {digest: file for digest, file in files.items() if not self._blob(digest).exists()}
         sizes = {digest: file.stat().st_size for digest, file in new.items()}
-        if self.quota_bytes is not None and self.used_bytes + sum(sizes.values()) > self.quota_bytes:
-            raise StoreFull(
-                f"the store's quota of {self.quota_bytes} bytes is used up: {self.used_bytes} bytes are taken and "
-                f"{sum(sizes.values())} more are wanted",
-                remedy="remove unused results with `scenecast gc`, or raise the quota",
-            )
+        self._make_room(sum(sizes.values()))
         if self._placed is not None:
             self._placed.update(files)
         for digest, file in files.items():
@@ -366,6 +371,18 @@ class Store:
             if self._fsync:
                 _sync(target.parent)
             self.used_bytes += sizes[digest]
+
+    def _make_room(self, wanted_bytes: int) -> None:
+        """Let exports go until the quota has room for so much. Raises `StoreFull`."""
+        taken_bytes = self.used_bytes + self.exports.used_bytes
+        if self.quota_bytes is None or taken_bytes + wanted_bytes <= self.quota_bytes:
+            return
+        if not self.exports.make_room(taken_bytes + wanted_bytes - self.quota_bytes):
+            raise StoreFull(
+                f"the store's quota of {self.quota_bytes} bytes is used up: {taken_bytes} bytes are taken and "
+                f"{wanted_bytes} more are wanted",
+                remedy="remove unused results with `scenecast gc`, or raise the quota",
+            )
 
     def _read_manifest(self, digest: str) -> Manifest:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import secrets
 import time
@@ -17,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bridge.errors import BadInput, LimitError, RequestError, StoreDamaged, StoreFull
+from bridge.errors import BadInput, LimitError, RequestError, StoreDamaged, StoreFull, UnknownAsset
 from bridge.messages import CHUNK_BYTES, AssetRow, UploadChunk, UploadOffer, UploadState
+
+log = logging.getLogger(__name__)
 
 UPLOADS_PER_CONNECTION = 16
 FORGOTTEN_SECS = 7 * 86400.0
@@ -64,13 +67,22 @@ class Uploads:
         self._file_bytes = file_bytes
         self._pending_bytes = pending_bytes
         self._open: dict[str, Upload] = {}
+        self._completing: dict[str, asyncio.Task[AssetRow]] = {}
+        """Files that are all here and being verified, by digest; they are adopted though their client is gone."""
         self._remove_forgotten()
+
+    async def stop(self) -> None:
+        """Wait until what has come in whole is adopted."""
+        await asyncio.gather(*self._completing.values(), return_exceptions=True)
 
     async def offer(self, owner: object, offer: UploadOffer) -> UploadState:
         """Say that the file is there, or where to begin. Raises `LimitError` leaves and `RequestError`."""
         if self._store.has(offer.digest):
-            known = await self._store.list_file(offer.digest, offer.media_type, offer.name)
-            return UploadState(request_id=offer.request_id, digest=offer.digest, done=True, asset=known)
+            with contextlib.suppress(UnknownAsset):  # collected at this very moment
+                known = await self._store.list_file(offer.digest, offer.media_type, offer.name)
+                return UploadState(request_id=offer.request_id, digest=offer.digest, done=True, asset=known)
+        if offer.digest in self._completing:
+            return await self._complete(offer)
         self._check_limits(owner, offer)
         path = self._folder / offer.digest
         received = path.stat().st_size if path.exists() else 0
@@ -82,7 +94,7 @@ class Uploads:
             del self._open[older.name]  # most likely the same client, come back before its old socket was missed
         self._open[upload.name] = upload
         if received == offer.size_bytes:
-            return await self._complete(upload)
+            return await self._complete(offer)
         os.close(os.open(path, _FLAGS | os.O_CREAT, 0o600))
         return UploadState(
             request_id=offer.request_id, digest=offer.digest, done=False, upload=upload.name, offset=received
@@ -114,18 +126,34 @@ class Uploads:
                 raise StoreFull("the disk is full", remedy="free disk space and offer the file again") from error
             raise RequestError(f"the upload could not be written: {error.strerror}") from error
         upload.received += len(data)
-        return await self._complete(upload) if upload.received == upload.offer.size_bytes else None
+        return await self._complete(upload.offer) if upload.received == upload.offer.size_bytes else None
 
     def leave(self, owner: object) -> None:
         """The connection is gone; its partial files stay for another try."""
         for upload in [upload for upload in self._open.values() if upload.owner is owner]:
             del self._open[upload.name]
 
-    async def _complete(self, upload: Upload) -> UploadState:
-        self._open.pop(upload.name, None)
-        offer = upload.offer
+    async def _complete(self, offer: UploadOffer) -> UploadState:
+        """The answer once all of the file is adopted; offered twice it is worked once."""
+        task = self._completing.get(offer.digest)
+        if task is None:
+            for upload in [upload for upload in self._open.values() if upload.offer.digest == offer.digest]:
+                del self._open[upload.name]
+            task = self._completing[offer.digest] = asyncio.create_task(self._adopt(offer))
+            task.add_done_callback(lambda done: self._completed(offer.digest, done))
+        return UploadState(
+            request_id=offer.request_id, digest=offer.digest, done=True, asset=await asyncio.shield(task)
+        )
+
+    def _completed(self, digest: str, task: asyncio.Task[AssetRow]) -> None:
+        del self._completing[digest]
+        if not task.cancelled() and (error := task.exception()) is not None:  # all who asked may be gone
+            log.info("an upload was refused: %s", error, extra={"digest": digest})
+
+    async def _adopt(self, offer: UploadOffer) -> AssetRow:
+        path = self._folder / offer.digest
         try:
-            row = await self._store.adopt_upload(upload.path, offer.digest, offer.media_type, offer.name)
+            return await self._store.adopt_upload(path, offer.digest, offer.media_type, offer.name)
         except StoreDamaged:
             raise BadInput(
                 "the bytes that came do not have the digest that was offered",
@@ -135,8 +163,7 @@ class Uploads:
         finally:
             # Adopted, it has moved; refused, its bytes are of no use to the next try.
             with contextlib.suppress(FileNotFoundError):
-                upload.path.unlink()
-        return UploadState(request_id=offer.request_id, digest=offer.digest, done=True, asset=row)
+                path.unlink()
 
     def _check_limits(self, owner: object, offer: UploadOffer) -> None:
         if not offer.size_bytes:

@@ -153,7 +153,8 @@ def _check_quota(store: Store, place: _Place) -> Iterator[Finding]:
         words = f"{size(store.used_bytes)} of the quota of {size(quota)} are used"
         yield Finding("warning", "quota", words, "run `scenecast gc --down-to SIZE`, or raise store_quota_bytes")
     else:
-        words = f"{size(store.used_bytes)} used, " + (f"quota {size(quota)}" if quota else "no quota but the disk")
+        limit = f"quota {size(quota)}" if quota else "no quota but the disk"
+        words = f"{size(store.used_bytes)} used, {size(store.exports.used_bytes)} of files for hosts beside it, {limit}"
         yield Finding("ok", "quota", words)
 
 

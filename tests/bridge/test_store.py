@@ -9,13 +9,15 @@ import os
 import time
 from collections.abc import Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from bridge.errors import BadInput, StoreDamaged, StoreFull, UnknownAsset
-from bridge.store import INLINE_BYTES, Store, StoreInUse
+from bridge.messages import AssetRow
+from bridge.store import INLINE_BYTES, Store, StoreInUse, _manifest_of_file
 from engines import neutral
 from engines.assets import Image, Sound
 
@@ -172,14 +174,11 @@ def test_least_recently_used_goes_first(tmp_path: Path) -> None:
             os.utime(tmp_path / "assets" / digest, (stamp, stamp))
         store.touch(digests[0])
         store.pin(digests[1])
-        (tmp_path / "exports" / f"{digests[3]}-unity").mkdir()
-        (tmp_path / "exports" / f"{digests[0]}-unity").mkdir()
         orphan = await store.adopt(written(store, b"no asset needs this"))
         each = sum(part.bytes for part in store.manifest(digests[0]).parts)
         collected = await store.collect(keep=[digests[2]], down_to_bytes=int(each * 4.9))
         assert store.assets() == sorted(digests[:3] + digests[5:])
         assert not store.has(orphan) and collected.assets == 2 and collected.files == 5
-        assert [path.name[:64] for path in (tmp_path / "exports").iterdir()] == [digests[0]]
         for digest in store.assets():
             await store.verify(digest)
         assert Store(tmp_path).used_bytes == store.used_bytes
@@ -226,6 +225,52 @@ def test_what_arrives_during_a_collection_stays(tmp_path: Path) -> None:
     act(story())
 
 
+def test_what_is_used_during_a_collection_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the folders and the choice of what goes others have their turn."""
+
+    async def story() -> None:
+        store = Store(tmp_path)
+        used, unused = await add(store, 1), await add(store, 2)
+        looked = store._inventory
+
+        def look() -> Any:
+            known = looked()
+            loop.call_soon_threadsafe(store.touch, used)
+            return known
+
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(store, "_inventory", look)
+        await store.collect(keep=(), down_to_bytes=0)
+        assert store.assets() == [used] and not store.is_whole(unused)
+        await store.verify(used)
+
+    act(story())
+
+
+def test_a_file_that_is_listed_during_a_collection_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image as Picture
+
+    async def story() -> None:
+        store = Store(tmp_path)
+        picture = written(store, b"")
+        Picture.new("RGB", (5, 4)).save(picture, "PNG")
+        digest = await store.adopt(picture)
+        manifest = _manifest_of_file(store.path(digest), digest, "image/png", "dot.png")
+        store.pin("stays")
+        found, rows, loop = store._blobs, list[AssetRow](), asyncio.get_running_loop()
+
+        def blobs() -> Any:
+            loop.call_soon(lambda: rows.append(store._list(manifest, {})))
+            return [SimpleNamespace(name="stays")] * 256 + list(found())  # so many that others have their turn first
+
+        monkeypatch.setattr(store, "_blobs", blobs)
+        await store.collect(keep=(), down_to_bytes=0)
+        [row] = rows
+        await store.verify(row.digest)
+
+    act(story())
+
+
 def test_an_upload_becomes_an_asset_by_its_content(tmp_path: Path) -> None:
     from PIL import Image as Picture
 
@@ -268,9 +313,3 @@ def test_the_proof_is_private_and_stays(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert (tmp_path / "proof").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "proof").read_text() == store.proof == Store(tmp_path).proof and len(store.proof) == 64
-
-
-@pytest.mark.parametrize("key", ["", "../x", "a/b", ".hidden", "a b", "é"])
-def test_export_keys_are_plain_names(tmp_path: Path, key: str) -> None:
-    with pytest.raises(ValueError, match="export key"):
-        Store(tmp_path).exports_dir(key)

@@ -5,13 +5,14 @@ import hashlib
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import BadInput, LimitError, RequestError
-from bridge.messages import CHUNK_BYTES, UploadChunk, UploadOffer, UploadState
+from bridge.messages import CHUNK_BYTES, AssetRow, UploadChunk, UploadOffer, UploadState
 from bridge.store import Store
 from bridge.uploads import FORGOTTEN_SECS, UPLOADS_PER_CONNECTION, Uploads
 from tests.bridge.sounds import sound
@@ -143,6 +144,40 @@ def test_whoever_offers_last_sends_on(tmp_path: Path) -> None:
         done = await send(one, second, new, data)
         assert done is not None
         assert done.done
+
+    asyncio.run(story())
+
+
+def test_what_is_all_here_is_adopted_once_though_its_client_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = sound(tmp_path / "a.wav", frames=300_000)
+
+    async def story() -> None:
+        store, gate, adopted = Store(tmp_path / "store"), asyncio.Event(), []
+        adopt = store.adopt_upload
+
+        async def gated(*arguments: Any) -> AssetRow:
+            adopted.append(arguments)
+            await gate.wait()
+            return await adopt(*arguments)
+
+        monkeypatch.setattr(store, "adopt_upload", gated)
+        one, first, second = Uploads(store, file_bytes=1 << 24, pending_bytes=1 << 26), object(), object()
+        sending = asyncio.create_task(send(one, first, await one.offer(first, offer_of(data)), data))
+        while not adopted:
+            await asyncio.sleep(0)
+        offering = asyncio.create_task(one.offer(second, offer_of(data, "again.wav")))
+        await asyncio.sleep(0)
+        sending.cancel()
+        one.leave(first)
+        await asyncio.gather(sending, return_exceptions=True)
+        gate.set()
+        await one.stop()
+        assert sending.cancelled() and store.has(offer_of(data).digest)
+        state = await offering
+        assert (state.request_id, state.done, len(adopted)) == ("again.wav", True, 1)
+        assert state.asset is not None and store.is_whole(state.asset.digest)
 
     asyncio.run(story())
 
