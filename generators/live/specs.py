@@ -155,6 +155,7 @@ VIEW_SPLATS = GeneratorSpec(
     takes=(Port(name="splats", kinds=(Kind.SPLATS,), help="The cloud to look at"),),
     needs=Needs(memory_gb=1.0, modules=("numba",)),
     live=Live(start="generators.live.view_splats:start", wants=("camera",), refines=True),
+    prepare="generators.live.warm:splats",
 )
 
 SPECS = (PAINTERLY, RETEXTURE, VIEW_SPLATS)

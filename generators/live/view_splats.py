@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import Splats
 from generators.events import GeneratorError, Request
+from generators.live.coarse_to_fine import Pace, rests
+from generators.live.drawing_splats import Drawer, Way, drawer_for
 from generators.live.frames import Answer, Camera, Frame, LiveContext, Picture
-from generators.live.specs import ViewSplatsParams
+from generators.live.specs import COMPILING, ViewSplatsParams
 from generators.radiance import cameras
 from generators.radiance.parameters import Parameters, from_splats
-from generators.radiance.rasterizer import Rules, backend_for
+from generators.radiance.rasterizer.forward import compositing
+from generators.radiance.rasterizer.forward.renderer import Look
+from generators.radiance.rasterizer.kernels import compiled_before
 
-QUICK_MS = 60.0
-"""A picture that takes longer is preceded by a rough one."""
-ROUGH = 0.5
-ROUGHER = 0.25
-"""Size of rough pictures, by the picture's own; the second when the first would still take too long."""
-ROUGH_SPLATS = (20_000, 200_000)
-"""So many of a large cloud are in a rough picture, as time allows: the first, which are those that matter most."""
-REST_SECS = 0.12
-"""So long after the last frame the camera rests."""
-_LOOK_SECS = 0.004
-BACKGROUNDS = {"transparent": 0.0, "black": 0.0, "grey": 0.35, "white": 1.0}
+SIZES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18)
+"""Pictures from the whole one to a sketch. Pixels go before splats: a host draws fewer of them larger smoothly, while
+splats that are left out leave holes."""
+THINNED_FROM = 0.5
+"""Pictures of this size and smaller are drawn of fewer splats, if those give the same picture."""
+SHARES = (0.5, 0.25, 0.12)
+SAME_DB = 36.0
+"""Two small pictures, one of fewer splats, that are so much alike are the same to a moving eye."""
+WHOLE = Way()
+BACKGROUNDS = {"transparent": None, "black": 0.0, "grey": 0.35, "white": 1.0}
 FAR = 60.0
 """An orthographic view is drawn from so many picture heights away."""
 
@@ -37,87 +39,109 @@ def start(request: Request, context: LiveContext) -> Answer:
     cloud = request.inputs.get("splats")
     if not isinstance(cloud, Splats):
         raise GeneratorError("expected a cloud of splats as the input `splats`")
+    if not compiled_before(compositing.composite):
+        context.tell(COMPILING)
     return Viewer(cloud, context)
 
 
 class Viewer:
-    """One cloud and the time its pictures take."""
+    """One cloud, what draws it, and what was asked last."""
 
     def __init__(self, cloud: Splats, context: LiveContext) -> None:
         self._context = context
-        self._backend = backend_for(context.device)
-        self._whole = from_splats(cloud)
-        self._whole.check()
-        self._rough_count = ROUGH_SPLATS[1]
-        self._scale = 1.0
-        self._scaled = self._whole
-        self._px_ms = 1e-4
+        parameters = from_splats(cloud)
+        parameters.check()
+        self.drawer: Drawer = drawer_for(context.device, parameters)
         self._last: Camera | None = None
-        eye = np.eye(4)
-        eye[2, 3] = 3.0
-        blank = Camera(eye, 64, 64, 64.0, 64.0, 32.0, 32.0, 0.1, 100.0, False)
-        self.draw(_first(self._whole, ROUGH_SPLATS[0]), blank, ViewSplatsParams())
+        self._last_params: ViewSplatsParams | None = None
+        whole = whole_view(parameters, context.width_px, context.height_px)
+        self.draw(whole, ViewSplatsParams())  # compiles
+        self.ways = self._ways_for(whole)
+        self.pace = Pace([self._typical_ms(whole, way) for way in self.ways])
 
     def __call__(self, frame: Frame) -> Iterator[Picture]:
-        """Answer one frame; a rough picture first where the full one is slow."""
+        """Answer one frame; a rough picture first where the full one is slow and the camera moves."""
         if frame.camera is None:
             raise GeneratorError("a view of splats needs the camera")
         params: ViewSplatsParams = frame.params
-        whole = self._resized(params.splat_scale)
-        full_ms = self._px_ms * frame.width_px * frame.height_px
-        moved, self._last = not frame.camera.same_view(self._last), frame.camera
-        if full_ms > QUICK_MS and (moved or self._context.newer()):
-            factor = ROUGH if full_ms * ROUGH * ROUGH < 2 * QUICK_MS else ROUGHER
-            yield Picture(self._rough(whole, frame.camera.resized(factor), params), rough=True)
-            until = time.monotonic() + REST_SECS
-            while time.monotonic() < until:
-                if self._context.newer():
-                    return
-                time.sleep(_LOOK_SECS)
+        moves = not (params == self._last_params and frame.camera.same_view(self._last))
+        self._last, self._last_params = frame.camera, params
+        if moves:
+            number = self.pace.choose()
+            picture = self._timed(frame.camera, params, number)
+            if picture is not None:
+                yield Picture(picture, rough=number > 0)
+            if number == 0 or not rests(self._context):
+                return
+        # a host may say the same again and again: what did not move is not given up, or it would never be sharp
+        sharp = self._timed(frame.camera, params, 0, give_up=moves)
+        if sharp is not None:
+            yield Picture(sharp)
+
+    def _timed(
+        self, camera: Camera, params: ViewSplatsParams, number: int, *, give_up: bool = False
+    ) -> NDArray[np.uint8] | None:
+        """A picture of one of the ways, which the pace is told of."""
         began = time.perf_counter()
-        pixels = self.draw(whole, frame.camera, params)
-        took_ms = 1000 * (time.perf_counter() - began)
-        self._px_ms = 0.5 * self._px_ms + 0.5 * took_ms / (frame.width_px * frame.height_px)
-        yield Picture(pixels)
+        picture = self.draw(camera, params, self.ways[number], give_up=give_up)
+        if picture is not None:
+            self.pace.took(number, 1000 * (time.perf_counter() - began))
+        return picture
 
-    def draw(self, cloud: Parameters, camera: Camera, params: ViewSplatsParams) -> NDArray[np.uint8]:
-        """uint8 sRGB [H, W, 3 | 4] of the cloud; its colours are those of display, as it was trained."""
-        pinhole = pinhole_of(camera)
-        rules = Rules(near=max(camera.near_m, 1e-3), sh_count=16 if params.view_dependent else 1)
-        projection = self._backend.project(cloud, pinhole, rules, sound=True)
-        back = np.full(3, BACKGROUNDS[params.background], np.float32)
-        raster = self._backend.rasterize(projection, projection.colour, back, pinhole.width, pinhole.height)
-        planes = np.asarray(raster.image)
-        if params.background == "transparent":
-            cover = 1 - np.asarray(raster.transmittance)[None]
-            planes = np.concatenate([planes / np.maximum(cover, np.float32(1e-4)), cover])
-        codes = np.clip(planes * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
-        return np.ascontiguousarray(codes.transpose(1, 2, 0))
+    def draw(
+        self, camera: Camera, params: ViewSplatsParams, way: Way = WHOLE, *, give_up: bool = False
+    ) -> NDArray[np.uint8] | None:
+        """uint8 sRGB [H, W, 3 | 4] of the cloud, or None when it gave up for a newer frame.
 
-    def _rough(self, whole: Parameters, camera: Camera, params: ViewSplatsParams) -> NDArray[np.uint8]:
-        """The cloud's first splats, so many as can be drawn while the camera moves."""
-        began = time.perf_counter()
-        pixels = self.draw(_first(whole, self._rough_count), camera, params)
-        took_ms = 1000 * (time.perf_counter() - began)
-        if took_ms > QUICK_MS:
-            self._rough_count = max(ROUGH_SPLATS[0], int(self._rough_count * 0.7))
-        elif took_ms < QUICK_MS / 2:
-            self._rough_count = min(ROUGH_SPLATS[1], int(self._rough_count * 1.3))
-        return pixels
+        Its colours are those of display, as it was trained.
+        """
+        smaller = camera if way.size == 1 else camera.resized(way.size)
+        look = Look(
+            background=BACKGROUNDS[params.background],
+            size=params.splat_scale,
+            sh_count=16 if params.view_dependent else 1,
+            shrunk=camera.width_px / smaller.width_px,
+            near=max(camera.near_m, 1e-3),
+        )
+        if give_up:
+            return self.drawer.draw(pinhole_of(smaller), look, way, self._context.newer)
+        return self.drawer.draw(pinhole_of(smaller), look, way)
 
-    def _resized(self, scale: float) -> Parameters:
-        """The cloud with splats of `scale` times their size."""
-        if scale != self._scale:
-            self._scale = scale
-            self._scaled = replace(self._whole, log_scales=self._whole.log_scales + np.float32(np.log(scale)))
-        return self._scaled
+    def _ways_for(self, whole: Camera) -> tuple[Way, ...]:
+        """From the whole picture to the quickest; with as few splats as give the same small picture."""
+        params = ViewSplatsParams(background="grey")
+        small, share = self.draw(whole, params, Way(THINNED_FROM)), 1.0
+        for fewer in SHARES:
+            thinned = self.draw(whole, params, Way(THINNED_FROM, fewer))
+            if small is None or thinned is None or likeness_db(small, thinned) < SAME_DB:
+                break
+            share = fewer
+        ways = (Way(size, share if size <= THINNED_FROM else 1.0) for size in SIZES)
+        return tuple(dict.fromkeys([*(Way(size) for size in SIZES if size >= THINNED_FROM), *ways]))
+
+    def _typical_ms(self, whole: Camera, way: Way) -> float:
+        """The shorter of two times that a picture takes."""
+        times = []
+        for _ in range(2):
+            began = time.perf_counter()
+            self.draw(whole, ViewSplatsParams(), way)
+            times.append(1000 * (time.perf_counter() - began))
+        return min(times)
 
 
-def _first(cloud: Parameters, count: int) -> Parameters:
-    """The first splats of a cloud, without copying them."""
-    if len(cloud) <= count:
-        return cloud
-    return Parameters(**{name: array[:count] for name, array in cloud.arrays()})
+def likeness_db(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio of two pictures of the same size."""
+    error = np.mean(np.square(one.astype(np.float32) - other))
+    return float(10 * np.log10(255.0**2 / max(float(error), 1e-6)))
+
+
+def whole_view(cloud: Parameters, width_px: int, height_px: int) -> Camera:
+    """A camera that sees most of a cloud, to measure by."""
+    low, high = np.percentile(cloud.positions, [5, 95], axis=0) if len(cloud) else (np.zeros(3), np.ones(3))
+    eye = np.eye(4)
+    eye[:3, 3] = (low + high) / 2
+    eye[2, 3] += max(float(np.linalg.norm(high - low)), 1e-3)
+    return Camera(eye, width_px, height_px, height_px, height_px, width_px / 2, height_px / 2, 1e-3, 1e6, False)
 
 
 def pinhole_of(camera: Camera) -> cameras.Camera:
