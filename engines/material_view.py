@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engines.assets import Array, FloatArray, Image, Material
 from engines.colour import as_float, linear_pixels
 from engines.kinds import MapName
-from engines.shading import RAKING, Light, Surface, backdrop, displayed, lit
+from engines.shading import OVERHEAD, RAKING, Light, Surface, backdrop, displayed, lit
 
 _PLAIN = {MapName.ROUGHNESS: 0.6, MapName.METALLIC: 0.0, MapName.OPACITY: 1.0}
 _MOST_SHADOW_STEPS = 48
@@ -87,7 +87,7 @@ def lit_tile(material: Material, size_px: int, tiles: int = 2, light: tuple[Ligh
     y, x = np.mgrid[0:size_px, 0:size_px].astype(np.float32) / size_px - 0.5
     view = np.stack([-x, y, np.full_like(x, 1.9)], axis=-1)
     view /= np.linalg.norm(view, axis=-1, keepdims=True)
-    radiance = lit(_surface(whole), light, view=view, shadow=_tiled(shadow, tiles, size_px))
+    radiance = lit(_surface(whole), light, view=view, shadow=_tiled(shadow, tiles, size_px), window=OVERHEAD)
     opacity = whole.opacity[..., None]
     if (opacity < 1).any():
         radiance = radiance * opacity + _checks(size_px) * (1 - opacity)

@@ -35,6 +35,21 @@ RAKING = (Light((-0.62, 0.6, 0.42), (3.9, 3.65, 3.3)), Light((0.7, -0.2, 0.7), (
 """A low sun from the upper left: relief reads best with it."""
 
 
+@dataclass(frozen=True)
+class Window:
+    """A bright soft panel in the surroundings: where it is seen in a mirror facing us, its spread and strength."""
+
+    up: float
+    right: float
+    spread: float
+    strength: float
+
+
+STUDIO_WINDOW = Window(0.6, -0.45, 0.02, 0.7)
+OVERHEAD = Window(0.12, -0.1, 0.12, 0.34)
+"""Beside the camera, as flat metal is photographed: a plane would else mirror only the dark horizon."""
+
+
 @dataclass(frozen=True, eq=False)
 class Surface:
     """What is lit, point by point: linear colours float32 [..., 3], scalars float32 [...] or numbers."""
@@ -55,10 +70,11 @@ def lit(
     *,
     view: FloatArray | None = None,
     shadow: FloatArray | float = 1.0,
+    window: Window = STUDIO_WINDOW,
 ) -> FloatArray:
     """Linear radiance float32 [..., 3] along `view`, unit vectors towards the eye (+Z for all if None).
 
-    `shadow` dims the first light only.
+    `shadow` dims the first light only; `window` is what shines in mirrors.
     """
     normal = surface.normal
     eye = np.array([0, 0, 1], np.float32) if view is None else view
@@ -82,11 +98,11 @@ def lit(
         blocked = shadow if index == 0 else occlusion
         arriving = (n_l * blocked)[..., None] * np.array(light.radiance, np.float32)
         radiance += (diffuse / np.float32(np.pi) * (1 - fresnel) + fresnel * lobe) * arriving
-    radiance += diffuse * _sky(normal[..., 1], normal[..., 0], 1.0) * occlusion[..., None]
+    radiance += diffuse * _sky(normal[..., 1], normal[..., 0], 1.0, STUDIO_WINDOW) * occlusion[..., None]
     reflected = 2 * facing[..., None] * normal - eye
     scale, bias = _environment_terms(roughness, n_v)
     specular = f0 * scale[..., None] + bias[..., None]
-    radiance += specular * _sky(reflected[..., 1], reflected[..., 0], roughness) * occlusion[..., None]
+    radiance += specular * _sky(reflected[..., 1], reflected[..., 0], roughness, window) * occlusion[..., None]
     return np.asarray(radiance + surface.emission, np.float32)
 
 
@@ -121,14 +137,15 @@ def _visibility(n_l: FloatArray, n_v: FloatArray, roughness: FloatArray) -> Floa
     return np.asarray(0.5 / (n_l * (n_v * (1 - a) + a) + n_v * (n_l * (1 - a) + a) + 1e-5), np.float32)
 
 
-def _sky(up: FloatArray, right: FloatArray, roughness: FloatArray | float) -> FloatArray:
+def _sky(up: FloatArray, right: FloatArray, roughness: FloatArray | float, window: Window) -> FloatArray:
     """Mean radiance of the surroundings around a direction, blurred by roughness."""
     blur = np.clip(np.asarray(roughness, np.float32), 0.08, 1.0)
     above = 1 / (1 + np.exp(-up / (0.08 + 0.35 * blur)))
-    window = np.exp(-((up - 0.6) ** 2 + (right + 0.45) ** 2) / (0.02 + 0.35 * blur * blur)) * 0.7 / (0.25 + blur)
+    far = (up - window.up) ** 2 + (right - window.right) ** 2
+    shine = np.exp(-far / (window.spread + 0.35 * blur * blur)) * window.strength / (0.25 + blur)
     sky, floor = np.array([0.42, 0.5, 0.62], np.float32), np.array([0.16, 0.14, 0.12], np.float32)
     warm = np.array([1.0, 0.95, 0.88], np.float32)
-    return np.asarray(floor + (sky - floor) * above[..., None] + warm * window[..., None], np.float32)
+    return np.asarray(floor + (sky - floor) * above[..., None] + warm * shine[..., None], np.float32)
 
 
 def _environment_terms(roughness: FloatArray, n_v: FloatArray) -> tuple[FloatArray, FloatArray]:

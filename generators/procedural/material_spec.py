@@ -152,6 +152,7 @@ SPECS = (
         gives=(Kind.MATERIAL,),
         params=ProceduralMaterialParams,
         needs=Needs(memory_gb=1.0),
+        version=2,
         run="generators.procedural.material:run",
     ),
 )

@@ -134,6 +134,20 @@ def test_the_side_towards_the_light_is_brighter_and_hollows_are_darker() -> None
     assert occlusion[hollow].mean() < 0.9 < occlusion[crest].mean() <= 1
 
 
+def test_flat_metal_shows_its_own_colour() -> None:
+    """A plane seen from the front mirrors what is behind the camera; copper must not come out as mud."""
+    copper = np.full((64, 64, 3), (247, 191, 159), np.uint8)
+    full, rough = np.full((64, 64, 1), 255, np.uint8), np.full((64, 64, 1), 70, np.uint8)
+    maps = {
+        MapName.BASE_COLOR: Image(copper),
+        MapName.METALLIC: Image(full, ColourSpace.DATA),
+        MapName.ROUGHNESS: Image(rough, ColourSpace.DATA),
+    }
+    middle = lit_tile(replace(waves(), maps=maps), 96, 1)[32:64, 32:64].reshape(-1, 3).mean(axis=0)
+    assert middle.max() > 150
+    assert middle[0] > 1.15 * middle[1] > 1.15 * middle[2]
+
+
 def test_a_flipped_normal_map_turns_the_light_over() -> None:
     def bump_halves(material: Material) -> tuple[float, float]:
         picture = lit_tile(replace(material, tileable=False), 128, 1).astype(float).mean(axis=2)

@@ -80,13 +80,14 @@ def asphalt(canvas: Canvas, look: Look) -> Surface:
     body = smoothstep(stones.edge, 0.0003, 0.0032) * smoothstep(shown, 0.25, 0.6)
     small = smoothstep(grit.edge, 0.0002, 0.0018) * grit.random(canvas, "lift")
     height = 0.0028 * body * (0.5 + 0.5 * lift) + 0.0009 * small + 0.0012 * cloud
-    colour = ramp(canvas, look.stops("#1f1f20", "#2a2a2b", "#363636"), 0.45 + 0.3 * small + 0.3 * cloud + 0.2 * fine)
+    colour = ramp(canvas, look.stops("#262627", "#343435", "#434342"), 0.45 + 0.3 * small + 0.3 * cloud + 0.2 * fine)
     surface = Surface(canvas, colour, height, 0.84 - 0.14 * body + 0.05 * rough, porous=0.5)
-    bare = body * smoothstep(tone + 0.35 * cloud + 0.25 * (lift - 0.5), 0.35, 0.75)
-    surface.paint(
-        bare * 0.8,
-        ramp(canvas, ("#4a4947", "#6a6763", "#8f8a82", "#7d7469"), grit.random(canvas, "c") * 0.2 + 0.8 * tone),
+    film = smoothstep(shown + 0.5 * cloud + 0.4 * (lift - 0.5), -0.1, 0.9)  # how far traffic has worn the bitumen off
+    tints = ramp(
+        canvas, ("#4b4a48", "#5f5d5a", "#716c65", "#67645f", "#88847c"), 0.2 * grit.random(canvas, "c") + 0.8 * tone
     )
+    surface.paint(body * (0.25 + 0.65 * film), tints)
+    surface.paint(small * smoothstep(grit.random(canvas, "c"), 0.6, 0.9) * 0.45 * (1.0 - body), "#6a6763")
     surface.tint(1.0 + 0.14 * fine)
     surface.tint(1.0 - 0.3 * stains(canvas, "oil", 2, 0.2, 0.3))
     scuff = scratches(canvas, "scuff", 40, 0.12, 0.0015)

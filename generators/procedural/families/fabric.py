@@ -31,7 +31,7 @@ def leather(canvas: Canvas, look: Look) -> Surface:
     body = pebble * (0.45 + 0.55 * region) + 0.45 * grainlet
     height = 0.0003 * body - 0.0005 * crease + 0.0008 * cloud + 0.00001 * fine
     colour = ramp(
-        canvas, look.dyed("#2e170d", "#4f2a17", "#6d3d22", "#875230"), 0.3 + 0.2 * body + 0.26 * cloud + 0.06 * fine
+        canvas, look.dyed("#2e170d", "#4f2a17", "#6d3d22", "#875230"), 0.34 + 0.2 * body + 0.1 * cloud + 0.06 * fine
     )
     surface = Surface(canvas, colour, height, 0.58 - 0.16 * body + 0.06 * cloud, porous=0.5)
     surface.tint(1.0 - 0.25 * crease)
@@ -39,7 +39,7 @@ def leather(canvas: Canvas, look: Look) -> Surface:
     surface.height -= 0.00014 * pores
     surface.tint(1.0 - 0.3 * pores)
     worn = smoothstep(cloud + 0.5 * body, 0.2, 1.3)
-    surface.paint(worn * 0.3, "#b08058", 0.4)
+    surface.paint(worn * 0.12, "#b08058", 0.4)
     return surface
 
 
@@ -65,27 +65,27 @@ def linen(canvas: Canvas, look: Look) -> Surface:
 
 
 def denim(canvas: Canvas, look: Look) -> Surface:
-    """Indigo twill: steep diagonal ribs of blue warp, white weft peeping through, faded where it rubs."""
-    axes = warped_axes(canvas, "shake", 24, 0.0016, 3)
-    cloth = weave(canvas, 72, 3, axes, 0.0)
+    """Indigo twill: steep diagonal ribs of blue warp, the pale weft a glint between them, faded where it rubs."""
+    axes = warped_axes(canvas, "shake", 24, 0.0012, 3)
+    cloth = weave(canvas, 96, 3, axes, 0.0)
     tone = canvas.draw("tone", cloth.count)[cloth.thread]
-    slub = fbm(canvas, "slub", (4, 96), 4, 0.66)
+    streak = fbm(canvas, "streak", (2, 96), 4, 0.7)
+    slub = fbm(canvas, "slub", (6, 60), 3, 0.6)
     fine, cloud = grain(canvas, "fine", 360), fbm(canvas, "cloud", 3, 5, 0.55)
-    twist = torch.sin((cloth.along * 1.6 + cloth.across * 1.0) * 8.0)
-    height = 0.0003 * cloth.height + 0.00003 * twist + 0.00004 * slub
-    fade = smoothstep(cloud + 0.5 * slub, -0.2, 0.9)
+    twist = torch.sin((cloth.along * 1.4 + cloth.across * 0.9) * 6.0)
+    crown = smoothstep(cloth.height, 0.35, 1.0)
+    height = 0.00034 * cloth.height * (1.0 + 0.2 * slub) + 0.00003 * twist + 0.00003 * fine
+    fade = smoothstep(cloud + 0.7 * slub + 0.5 * crown, 0.05, 1.2)
     colour = ramp(
         canvas,
-        look.dyed("#16223f", "#22345c", "#34497a", "#56709c"),
-        0.12 + 0.26 * cloth.height + 0.26 * (tone - 0.5) + 0.3 * fade + 0.24 * slub,
+        look.dyed("#131d36", "#22345c", "#3a5180", "#6680a8"),
+        0.14 + 0.22 * crown + 0.2 * (tone - 0.5) + 0.34 * fade + 0.16 * streak + 0.06 * twist,
     )
-    surface = Surface(canvas, colour, height, 0.86 + 0.05 * fine, porous=1.0)
-    weft = (~cloth.over).float()
-    surface.paint(
-        weft * (0.55 + 0.25 * cloth.height),
-        ramp(canvas, ("#8791a2", "#b5bac0", "#cfcfca"), 0.3 + 0.5 * tone + 0.3 * slub),
-    )
-    surface.tint((1.0 + 0.16 * fine) * (0.5 + 0.5 * smoothstep(cloth.height, 0.0, 0.45)))
+    surface = Surface(canvas, colour, height, 0.88 + 0.04 * fine, porous=1.0)
+    weft = (~cloth.over).float() * smoothstep(cloth.across.abs(), 1.0, 0.5)
+    shade = ramp(canvas, look.dyed("#3f5274", "#7f8fa8", "#b3bcc6"), 0.2 + 0.4 * tone + 0.35 * fade + 0.2 * streak)
+    surface.paint(weft * 0.75, shade)
+    surface.tint((1.0 + 0.12 * fine) * (0.45 + 0.55 * smoothstep(cloth.height, 0.05, 0.6)))
     return surface
 
 
@@ -109,34 +109,33 @@ def carpet(canvas: Canvas, look: Look) -> Surface:
 
 
 def knit(canvas: Canvas, look: Look) -> Surface:
-    """Stocking stitch: columns of V-shaped loops of twisted yarn with a haze of loose fibres."""
-    columns = canvas.count(11)
-    rows = canvas.count(14)
-    y, x = warped_axes(canvas, "shake", 6, 0.006, 2)
+    """Stocking stitch: columns of V-shaped stitches, two slim slanting legs of plied yarn each, deep gaps between."""
+    columns, rows = canvas.count(15), canvas.count(20)
+    y, x = warped_axes(canvas, "shake", 7, 0.004, 2)
     u = x * columns
     column = u.floor()
-    fu = (u - column) * 2.0 - 1.0
-    place = y * rows + 0.62 * (1.0 - fu.abs()) * 1.0
+    side = (u - column) * 2.0 - 1.0
+    along = side.abs()  # 0 where the two legs of a stitch meet, 1 at the border of its column
+    place = y * rows - 1.25 * (1.0 - along)
     row = place.floor()
-    fv = place - row
-    across = (fu.abs() - 0.5) * 2.0
-    slant = (fv - 0.5) * 2.0
-    profile = (1.0 - (across * 0.92).square()).clamp(min=0.0).sqrt() * (1.0 - (slant * 0.93).square().square()).clamp(
-        min=0.0
-    ).sqrt()
-    twist = torch.sin((fv * 2.4 + across * 0.9) * math.tau)
-    index = (torch.remainder(row, rows) * columns + torch.remainder(column, columns)).long()
-    tone = canvas.draw("tone", rows * columns)[index]
-    fuzz = fibres(canvas, "fuzz", 7000, 0.016, 0.00022, 3.0)
+    thick = (place - row - 0.5) * 2.0
+    taper = 1.0 - 0.5 * ((along - 0.5) * 2.0).square()
+    round_yarn = (1.0 - (thick / (0.98 * taper)).square()).clamp(min=0.0).sqrt()
+    ends = smoothstep(along, -0.04, 0.16) * smoothstep(along, 1.04, 0.86)
+    profile = round_yarn * (0.35 + 0.65 * ends)
+    ply = torch.sin((along * 3.0 + 0.55 * thick) * math.tau)
+    index = (torch.remainder(row, rows) * columns + torch.remainder(column, columns)).long() * 2 + (side > 0.0).long()
+    tone = canvas.draw("tone", rows * columns * 2)[index]
+    fuzz = fibres(canvas, "fuzz", 5200, 0.012, 0.00016, 3.0)
     fine, cloud = grain(canvas, "fine", 340), fbm(canvas, "cloud", 3, 4)
-    height = 0.0036 * profile + 0.00028 * twist * profile + 0.0006 * fuzz
+    height = 0.0019 * profile + 0.0002 * ply * profile + 0.0004 * fuzz + 0.0003 * (tone - 0.5)
     colour = ramp(
         canvas,
         look.dyed("#6e6a5c", "#a59f8c", "#c4bda8", "#d9d3c0"),
-        0.16 + 0.5 * profile + 0.12 * tone + 0.07 * twist + 0.1 * cloud + 0.12 * fuzz,
+        0.3 + 0.36 * profile + 0.14 * (tone - 0.5) + 0.1 * ply * profile + 0.08 * cloud + 0.1 * fuzz,
     )
     surface = Surface(canvas, colour, height, 0.93 + 0.04 * fine, porous=1.0)
-    surface.tint((1.0 + 0.08 * fine) * (0.5 + 0.5 * smoothstep(profile, 0.0, 0.6)))
+    surface.tint((1.0 + 0.06 * fine) * (0.52 + 0.48 * smoothstep(profile, 0.0, 0.55)))
     return surface
 
 

@@ -150,20 +150,28 @@ def limestone(canvas: Canvas, look: Look) -> Surface:
 
 
 def slate(canvas: Canvas, look: Look) -> Surface:
-    """Cleft slate: thin sheets broken off along ragged steps, blue-grey with rust bloom."""
-    down, across = curl(canvas, "bend", 2)
-    field = warp(canvas, fbm(canvas, "sheets", (2.2, 1.6), 6, 0.48), 0.02 * down, 0.02 * across)
-    steps = field * 6.5
-    tread = steps - steps.floor()
-    rough, fine = fbm(canvas, "rough", (26, 18), 5, 0.55), grain(canvas, "fine", 340)
-    riser = smoothstep(tread, 0.0, 0.07)
-    height = 0.0034 * (steps.floor() + riser - 0.25 * tread) + 0.0006 * rough + 0.0001 * fine
-    tone = canvas.draw("tones", 64)[torch.remainder(steps.floor(), 64).long()]
-    colour = ramp(canvas, look.stops("#33393f", "#444b52", "#545b61", "#636a6d"), 0.15 + 0.6 * tone + 0.22 * rough)
-    surface = Surface(canvas, colour, height, 0.54 + 0.1 * rough + 0.12 * tone, porous=0.5)
-    surface.tint((1.0 + 0.12 * fine) * (0.72 + 0.28 * smoothstep(tread, 0.0, 0.16)))
-    bloom = stains(canvas, "bloom", 3, 0.2, 0.3) * smoothstep(rough, -0.3, 0.5)
-    surface.paint(bloom * 0.6, ramp(canvas, ("#5d4630", "#8a6238"), 0.5 + rough), 0.8)
+    """Riven slate: a few thin sheets broken off along ragged steps that run out, fine cleavage, rust bloom."""
+    down, across = curl(canvas, "bend", 3)
+    ragged = 0.05 * fbm(canvas, "ragged", (22, 34), 5, 0.6)
+    sheets = warp(canvas, fbm(canvas, "sheets", (2.6, 1.3), 3, 0.42), 0.03 * down, 0.05 * across) + ragged
+    held = smoothstep(fbm(canvas, "held", (3, 2), 3), -0.15, 0.35)  # where a sheet ends in a break, not in a slope
+    height = canvas.full(0.0)
+    crest, foot = canvas.full(0.0), canvas.full(0.0)
+    for place, level in enumerate((-0.42, -0.02, 0.36)):
+        gap = sheets - level - 0.06 * fbm(canvas, f"chip{place}", 9, 4, 0.6)
+        height += 0.0042 * torch.lerp(smoothstep(gap, -0.32, 0.32), smoothstep(gap, -0.012, 0.012), held)
+        crest = torch.maximum(crest, held * smoothstep(gap, 0.05, 0.008) * smoothstep(gap, -0.004, 0.008))
+        foot = torch.maximum(foot, held * smoothstep(gap, -0.05, -0.008) * smoothstep(gap, 0.004, -0.008))
+    cleave = fbm(canvas, "cleave", (34, 7), 5, 0.6, "ridged")
+    rough, fine = fbm(canvas, "rough", (26, 16), 5, 0.58), grain(canvas, "fine", 340)
+    cloud = fbm(canvas, "cloud", (3, 2), 4)
+    height += 0.0009 * cleave + 0.0011 * rough + 0.0001 * fine
+    tone = 0.4 + 0.3 * sheets + 0.16 * cloud + 0.14 * rough + 0.1 * cleave
+    colour = ramp(canvas, look.stops("#2f353b", "#414950", "#525b61", "#68706f"), tone)
+    surface = Surface(canvas, colour, height, 0.6 + 0.08 * rough - 0.06 * cleave, porous=0.5)
+    surface.tint((1.0 + 0.1 * fine) * (1.0 - 0.3 * foot) * (1.0 + 0.3 * crest))
+    bloom = stains(canvas, "bloom", 3, 0.16, 0.3) * smoothstep(rough + 0.5 * foot, -0.2, 0.6)
+    surface.paint(bloom * 0.5, ramp(canvas, ("#5d4630", "#8a6238"), 0.5 + rough), 0.8)
     return surface
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from generators.procedural.canvas import Canvas
-from generators.procedural.details import scratches, specks
+from generators.procedural.cells import voronoi, worley
+from generators.procedural.details import scratches
 from generators.procedural.fields import blur, fbm, grain, smoothstep
 from generators.procedural.patterns import courses
 from generators.procedural.surface import Look, Surface, edges_worn, ramp
@@ -106,26 +107,19 @@ def rubber(canvas: Canvas, look: Look) -> Surface:
 
 
 def plastic(canvas: Canvas, look: Look) -> Surface:
-    """Moulded grip: bands of small pyramids between smooth satin bands, hairline scratches, dulled tips."""
-    y, x = canvas.axes()
-    count = canvas.count(22)
-    a, b = torch.remainder((x + y) * count, 1.0) - 0.5, torch.remainder((x - y) * count, 1.0) - 0.5
-    unit = canvas.span_m / count * 0.7071
-    pyramid = (0.5 - torch.maximum(a.abs(), b.abs())).mul_(2.0)
-    place = torch.remainder(y * canvas.count(2), 1.0) + 0.0 * x
-    band = (0.5 - (place - 0.5).abs()) * canvas.span_m / canvas.count(2)
-    knurled = smoothstep(band, 0.0165, 0.0172)
-    rail = smoothstep((band - 0.0148).abs(), 0.0016, 0.0004)
-    fine, cloud, rough = grain(canvas, "fine", 360), fbm(canvas, "cloud", 3, 4), fbm(canvas, "rough", 90, 3)
-    tip = pyramid.clamp(max=0.72)
-    height = knurled * unit * 0.42 * tip + 0.0009 * rail + (1.0 - knurled) * (0.00002 * rough + 0.000014 * fine)
-    colour = ramp(canvas, look.dyed("#9c3f18", "#c25526", "#d4703f"), 0.48 + 0.12 * cloud + 0.04 * fine)
-    surface = Surface(canvas, colour, height, 0.34 + 0.03 * cloud - 0.08 * knurled, porous=0.02)
-    rubbed = smoothstep(tip, 0.66, 0.72) * knurled
-    surface.roughness = surface.roughness + 0.18 * rubbed
-    surface.paint(rubbed * 0.22, "#e6a684")
-    surface.tint(1.0 - 0.3 * knurled * smoothstep(tip, 0.2, 0.0))
-    marks = scratches(canvas, "marks", 140, 0.05, 0.0002)
-    surface.paint(marks * 0.25 * (1.0 - knurled), "#e8a888", 0.5)
-    surface.tint(1.0 - 0.12 * specks(canvas, "dust", 90, 0.05, 0.3))
+    """Moulded housing: an even spark-eroded grain, flow lines hardly seen, rubbed shiny where hands have been."""
+    pebble, grit = voronoi(canvas, "pebble", 130, 0.95), worley(canvas, "grit", 300, 0.95)
+    fine, cloud, rough = grain(canvas, "fine", 360), fbm(canvas, "cloud", 3, 4), fbm(canvas, "rough", 70, 3)
+    flow = fbm(canvas, "flow", (14, 2), 3)
+    bump = smoothstep(pebble.edge, 0.0, 0.00042) * (0.8 + 0.2 * pebble.random(canvas, "lift"))
+    small = smoothstep(grit.nearest, 0.8, 0.1)
+    height = 0.0001 * bump + 0.00002 * small + 0.00002 * rough + 0.0001 * cloud
+    colour = ramp(canvas, look.dyed("#a03c1c", "#b84a26", "#c75a34"), 0.5 + 0.1 * cloud + 0.06 * flow + 0.05 * fine)
+    surface = Surface(canvas, colour, height, 0.5 - 0.06 * bump + 0.03 * cloud, porous=0.02)
+    surface.tint(0.86 + 0.14 * bump)
+    handled = smoothstep(fbm(canvas, "handled", 2.4, 4) + 0.25 * bump, 0.15, 0.75)
+    surface.roughness = surface.roughness - 0.16 * handled * bump
+    marks = scratches(canvas, "marks", 60, 0.05, 0.0002)
+    surface.height -= 0.00004 * marks
+    surface.roughness = surface.roughness + 0.15 * marks
     return surface

@@ -31,7 +31,7 @@ class Grain:
 def figure(canvas: Canvas, name: str, rings: float = 26.0, flame: float = 5.0, knots: float = 3.0) -> Grain:
     """Grow a figure: rings along x bent into flames, pinched around knots; pores and fibres follow the grain."""
     y, x = canvas.axes()
-    long = fbm(canvas, f"{name}/long", (2.4, 1), 3, 0.45)
+    long = fbm(canvas, f"{name}/long", (2, 1), 3, 0.32)
     waver = fbm(canvas, f"{name}/waver", (9, 2), 3)
     place = y * canvas.count(rings) + flame * long + 0.35 * waver
     side = canvas.count(knots**0.5) if knots else 0
@@ -47,11 +47,25 @@ def figure(canvas: Canvas, name: str, rings: float = 26.0, flame: float = 5.0, k
             place = place + pull * 4.5 * torch.sign(dy) * (1.0 - torch.exp(-far.square())) + 0.5 * pull
             dark = torch.maximum(dark, smoothstep(far, 1.15, 0.6))
             place = torch.where(far < 1.4, torch.lerp(far * 4.0, place, smoothstep(far, 0.8, 1.4)), place)
-    part = place - place.floor()
-    ring = smoothstep(part, 0.05, 0.8) * smoothstep(part, 1.0, 0.9)
+    rings_here = canvas.count(rings)
+    place = place + _uneven_years(canvas, f"{name}/years", place, rings_here)
+    year = place.floor()
+    part = place - year
+    drawn = canvas.draw(f"{name}/late/{rings_here}", rings_here)
+    late = drawn[torch.remainder(year, rings_here).long()]  # how dark and broad each year's late wood is
+    ring = smoothstep(part, 0.1, 0.86) * smoothstep(part, 1.0, 0.94) * (0.3 + 0.7 * late)
     fibre = fbm(canvas, f"{name}/fibre", (120, 5), 3, 0.7)
     pore = smoothstep(fbm(canvas, f"{name}/pore", (170, 9), 2, 0.6), 0.28, 0.62) * (0.35 + 0.65 * ring)
     return Grain(torch.maximum(ring, dark), torch.maximum(pore, 0.6 * dark), fibre)
+
+
+def _uneven_years(canvas: Canvas, name: str, place: Tensor, count: int) -> Tensor:
+    """Shift ring borders by up to 0.3 of a ring, so that good and bad years differ in width; wraps after `count`."""
+    shifts = canvas.draw(f"{name}/{count}", count) * 0.6 - 0.3
+    low = place.floor()
+    part = place - low
+    year = torch.remainder(low, count).long()
+    return torch.lerp(shifts[year], shifts[(year + 1) % count], part * part * (3.0 - 2.0 * part))
 
 
 def planks(canvas: Canvas, look: Look) -> Surface:
@@ -59,7 +73,7 @@ def planks(canvas: Canvas, look: Look) -> Surface:
     cells = courses(canvas, "boards", 8, 2, shift=None, uneven_columns=0.6, uneven_rows=0.12, radius_m=0.002)
     y, x = canvas.axes()
     tone, first, second, lift = (cells.random(canvas, name) for name in ("tone", "first", "second", "lift"))
-    wood = figure(canvas, "figure", 30, 4.5, 6).cut(y + first, x + second)
+    wood = figure(canvas, "figure", 58, 7.0, 6).cut(y + first, x + second)
     cloud, fine = fbm(canvas, "cloud", (7, 2), 4), grain(canvas, "fine", 340)
     edge = cells.edge + 0.0007 * wood.fibre
     board = smoothstep(edge, 0.0012, 0.0028)
@@ -86,7 +100,7 @@ def planks(canvas: Canvas, look: Look) -> Surface:
 
 def oak(canvas: Canvas, look: Look) -> Surface:
     """Crown-cut oak veneer under satin oil: cathedral figure, open pores, silver flecks."""
-    wood = figure(canvas, "figure", 24, 8.0, 0)
+    wood = figure(canvas, "figure", 54, 15.0, 0)
     cloud, fine = fbm(canvas, "cloud", (4, 2), 4), grain(canvas, "fine", 340)
     fleck = smoothstep(fbm(canvas, "fleck", (60, 12), 3, 0.6), 0.36, 0.6) * (1.0 - wood.rings)
     shade = 0.2 + 0.44 * wood.rings + 0.14 * cloud + 0.1 * wood.fibre + 0.22 * wood.pores
@@ -103,7 +117,7 @@ def parquet(canvas: Canvas, look: Look) -> Surface:
     cells = herringbone(canvas, 9, 0.0006)
     tone, first, second = (cells.random(canvas, name) for name in ("tone", "first", "second"))
     block = 1.0 / canvas.count(9)
-    wood = figure(canvas, "figure", 34, 5.0, 2).cut(cells.v * block + first, cells.u * 2.0 * block + second)
+    wood = figure(canvas, "figure", 64, 8.0, 2).cut(cells.v * block + first, cells.u * 2.0 * block + second)
     cloud, fine = fbm(canvas, "cloud", 3, 4), grain(canvas, "fine", 320)
     stave = smoothstep(cells.edge, 0.0004, 0.0011)
     height = (
