@@ -339,15 +339,20 @@ class Connection:
         """Send what has changed in a growing cloud; chunks of an older answer to the same question are given up."""
         try:
             growth = await self._services.growths.files(self.session.id, request, by_path=self.session.shares_disk)
-            if growth.source is not None:
-                self.outbox.stop(self._growing.pop(request.job_id, ""))
+            if growth.source is None:
+                self._put(growth.message)
+                return
+            self.outbox.stop(self._growing.pop(request.job_id, ""))
+            name = growth.message.transfer = self._new_transfer()
+            transfer = Transfer(name, (growth.source,), on_end=growth.release, plan=growth.plan)
+            try:
                 self.outbox.check_transfers()
-                name = self._growing[request.job_id] = self._new_transfer()
-                growth.message.transfer = name
-                self._put(growth.message)
-                self.outbox.add(Transfer(name, (growth.source,), on_end=growth.release, plan=growth.plan))
-            else:
-                self._put(growth.message)
+            except LimitError:
+                transfer.end()
+                raise
+            self._growing[request.job_id] = name
+            self._put(growth.message)
+            self.outbox.add(transfer)
         except Exception as error:  # told to the client, whatever it is
             self._put(refusal(error, request_id=request.request_id))
 

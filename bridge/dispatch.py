@@ -31,7 +31,7 @@ from bridge.provenance import provenance, work_key
 from bridge.queue import FairQueue
 from bridge.records import FINAL_STATES, JobRecord
 from bridge.store import Store
-from bridge.supervisor import Supervisor
+from bridge.supervisor import Ending, Supervisor
 from engines.kinds import Kind
 from generators.catalog import Catalog, params_type_name
 from generators.pipe import DeviceRow, GrowthOrder, PreviewOrder, RunOrder
@@ -177,7 +177,18 @@ class Dispatcher:
                 self.queue.put(job_id, record.session, record.priority, first=True)
                 asyncio.get_running_loop().call_later(_DISK_RETRY_SECS, self.wake)
                 return
+            except Exception as error:  # the others go on, and this one comes to an end
+                log.exception("a job cannot be begun", extra={"job": job_id})
+                self._end_unbegun(record, error)
         self.wake()
+
+    def _end_unbegun(self, record: JobRecord, error: Exception) -> None:
+        run = self.running.get(record.job_id)
+        if run is not None:
+            run.over(Ending("failed", words=f"it could not be begun: {error}"))
+        else:
+            self.queue.settle(record.job_id, 0.0)
+            self._refuse(record, errors.InternalError(f"the job could not be begun: {error!r}"))
 
     def _begin(self, record: JobRecord, device: DeviceRow) -> bool:
         """Give a job to the idle worker of `device`; False when it needed no worker, or waits for equal work."""

@@ -18,6 +18,7 @@ from bridge.store import FULL_REMEDY
 log = logging.getLogger(__name__)
 
 _ANSWER_LIMIT_BYTES = 16 << 20
+_EXIT_SECS = 5.0
 
 
 class ExportProcess:
@@ -36,7 +37,7 @@ class ExportProcess:
     async def stop(self) -> None:
         """End the process; an order in progress fails."""
         if self._process is not None:
-            await _end(self._process)
+            await self._end(self._process)
 
     async def export(self, order: ExportOrder) -> ExportAnswer:
         """Write an asset's files. Raises `UnknownHost`, `UnknownFormat`, or `RequestError` in words."""
@@ -46,18 +47,18 @@ class ExportProcess:
                 async with asyncio.timeout(self._timeout_secs):
                     answer = await _asked(process, order)
             except TimeoutError:
-                await _end(process)
+                await self._end(process)
                 raise RequestError(
                     f"writing the asset for {order.host} took longer than {self._timeout_secs:g} s",
                     remedy="choose a smaller asset or another format, or raise `export_secs` in the settings",
                 ) from None
-            except asyncio.CancelledError:
-                await _end(process)  # its answer would be taken for the next order's
-                raise
             except OSError:
                 answer = None
+            except BaseException:
+                await self._end(process)  # its answer would be taken for the next order's
+                raise
             if answer is None:
-                status = await process.wait()
+                status = await self._own_end(process)
                 raise RequestError(
                     f"the process that writes files ended while it wrote for {order.host} ({_ending(status)})",
                     remedy="it has been replaced; choose a smaller asset or another format if it happens again",
@@ -79,6 +80,24 @@ class ExportProcess:
             log.info("exporter started", extra={"pid": self._process.pid})
         return self._process
 
+    async def _own_end(self, process: asyncio.subprocess.Process) -> int:
+        """The exit status of a process that no longer answers; one that does not end by itself is ended."""
+        try:
+            async with asyncio.timeout(_EXIT_SECS):
+                return await process.wait()
+        except TimeoutError:
+            return await self._end(process)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> int:
+        """End the process, and have another one for the next order; its exit status."""
+        if self._process is process:
+            self._process = None
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        if process.stdin is not None:
+            process.stdin.close()
+        return await process.wait()
+
 
 async def _asked(process: asyncio.subprocess.Process, order: ExportOrder) -> ExportAnswer | None:
     if process.stdin is None or process.stdout is None:
@@ -87,14 +106,6 @@ async def _asked(process: asyncio.subprocess.Process, order: ExportOrder) -> Exp
     await process.stdin.drain()
     line = await process.stdout.readline()
     return msgspec.json.decode(line, type=ExportAnswer) if line.endswith(b"\n") else None
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    if process.stdin is not None:
-        process.stdin.close()
-    await process.wait()
 
 
 def _told(answer: ExportAnswer) -> ExportAnswer:

@@ -163,7 +163,12 @@ class Growths:
 
         self._folder.mkdir(exist_ok=True)
         target = self._folder / f"cut-{secrets.token_hex(8)}"
-        message.size_bytes = await asyncio.to_thread(growth.cut, newest.file, have, target)
+        cutting = asyncio.get_running_loop().run_in_executor(None, growth.cut, newest.file, have, target)
+        try:
+            message.size_bytes = await asyncio.shield(cutting)
+        except BaseException:  # whoever asked is gone, and the thread goes on
+            cutting.add_done_callback(lambda done: _remove_cut(done, target))
+            raise
         return Growth(message, Source(target, message.size_bytes), lambda: target.unlink(missing_ok=True))
 
     async def _of_finished(self, record: JobRecord) -> Snapshot | None:
@@ -200,3 +205,10 @@ class Growths:
         final = await asyncio.to_thread(write)
         self._keep(job_id, final)
         return final
+
+
+def _remove_cut(done: asyncio.Future[int], target: Path) -> None:
+    """What nobody will send is removed; why it could not be made has been told to whoever still waited."""
+    if not done.cancelled():
+        done.exception()
+    target.unlink(missing_ok=True)

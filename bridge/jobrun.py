@@ -152,6 +152,11 @@ class JobRun:
                 # the outcome must be written down; until it is, the job counts as running and nothing is told
                 log.error("the end of a job waits for disk space: %s", error, extra={"job": self.record.job_id})
                 await asyncio.sleep(_RETRY_SECS)
+            except Exception:  # then it ends as a failure, which is less to write down
+                log.exception("the end of a job cannot be written down", extra={"job": self.record.job_id})
+                self._untold.clear()
+                self._failure = errors.InternalError("the bridge could not write down how the job ended")
+                await asyncio.sleep(_RETRY_SECS)
         self._on_over(self, item.device_secs)
         if clean:
             self._give_back(self.spool)
@@ -192,6 +197,10 @@ class JobRun:
             return
         except errors.ScenecastError as error:
             self._fail(error)
+            return
+        except Exception as error:  # whatever a worker hands over, its job comes to an end
+            log.exception("a result cannot be taken over", extra={"job": self.record.job_id})
+            self._fail(errors.InternalError(f"result {message.name!r} cannot be taken over: {error!r}"))
             return
         result = Result(message.name, row, provenance)
         self._results.append(result)

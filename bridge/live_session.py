@@ -219,6 +219,8 @@ class LiveSession:
         """The worker has ended: as it was to, or by itself; then it is replaced, once."""
         self._stop_clocks()
         self._process = None
+        if self.stage == "over":
+            return
         if self.stage == "ending":
             self._finish()
             return

@@ -18,7 +18,11 @@ TAIL_BYTES = 4096
 """So much of what a worker last wrote to standard error goes into the message about its death."""
 _LINE_BYTES = 8192
 _LAST_WORDS_SECS = 0.1
+_ALIVE_SECS = 1.0
+"""A process that has lost its pipe and not ended after so long is ended."""
 _ORDERS, _ANSWERS, _ERRORS = 0, 1, 2
+_KILLED = -signal.SIGKILL if os.name == "posix" else 1
+"""The return code of a process that was ended from outside."""
 
 
 CALM_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "OPENBLAS_NUM_THREADS": "1"}
@@ -75,9 +79,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 
     def kill(self, because: str) -> None:
         """End it and all that it started, at once."""
-        if self._transport is None or self._transport.get_returncode() is not None:
+        if self._transport is None or self._has_ended(self._transport):
             return
-        self.killed_because = self.killed_because or because
         if hasattr(os, "killpg"):
             try:
                 os.killpg(self.pid, signal.SIGKILL)
@@ -85,6 +88,18 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 return
         else:
             self._transport.kill()
+        self.killed_because = self.killed_because or because
+
+    def _has_ended(self, transport: asyncio.SubprocessTransport) -> bool:
+        """Whether it has ended, though the loop may not have been told yet: its own end is then the one to tell."""
+        if transport.get_returncode() is not None:
+            return True
+        if not hasattr(os, "waitid"):
+            return False
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
 
     def close_orders(self) -> None:
         """Close its order pipe, on which an idle worker ends by itself."""
@@ -105,9 +120,9 @@ class WorkerProcess(asyncio.SubprocessProtocol):
 
     def end_in_words(self) -> str:
         """How it ended, as the second half of a sentence."""
-        if self.killed_because:
-            return f"was ended because {self.killed_because}"
         code = self._transport.get_returncode() if self._transport else None
+        if self.killed_because and (code is None or code == _KILLED):
+            return f"was ended because {self.killed_because}"
         if code is None:
             return "has not ended"
         if code >= 0:
@@ -147,7 +162,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._open.discard(fd)
         if fd == _ANSWERS:
             # a process that has died loses its pipes first; only one that lives on without them is to be killed
-            asyncio.get_running_loop().call_later(_LAST_WORDS_SECS, self.kill, "it closed its pipe")
+            asyncio.get_running_loop().call_later(_ALIVE_SECS, self.kill, "it closed its pipe")
         self._maybe_over()
 
     def process_exited(self) -> None:

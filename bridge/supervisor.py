@@ -22,6 +22,8 @@ log = logging.getLogger("bridge.supervisor")
 
 _BACKOFF_SECS = (0.0, 0.2, 1.0, 5.0, 30.0)
 """Waits before another start, after so many workers in a row that never became ready."""
+_STUCK_SECS = 10.0
+"""A killed worker may take so long to be gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +195,7 @@ class Supervisor:
         self._stopping = True
         if self._retry:
             self._retry.cancel()
+            self._retry = None
         if self._starting:
             await asyncio.gather(*self._starting, return_exceptions=True)
         for worker in list(self._workers):
@@ -208,7 +211,15 @@ class Supervisor:
         except TimeoutError:
             for worker in list(self._workers):
                 worker.process.kill("the bridge stops")
-            await self._gone()
+            await self._see_off()
+
+    async def _see_off(self) -> None:
+        """Wait for killed workers, but not for ever: one that is stuck in a driver cannot be ended by anybody."""
+        try:
+            async with asyncio.timeout(_STUCK_SECS):
+                await self._gone()
+        except TimeoutError:
+            log.error("workers %s do not end, and are left to the system", self.pids())
 
     async def _gone(self) -> None:
         while self._workers:

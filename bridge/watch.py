@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 COALESCE_SECS = 0.2
 STILL_SECS = 0.3
 RESCAN_SECS = 30.0
+_JOIN_SECS = 5.0
+"""The observer's thread may hang in a folder on a network that is gone; it ends with the process then."""
 _COPY_BLOCK_BYTES = 1 << 20
 _WHOLE = frozenset({"closed", "moved", "deleted"})
 _IGNORED = frozenset({"opened", "closed_no_write"})
@@ -108,7 +110,7 @@ class Watch:
             await asyncio.gather(self._task, return_exceptions=True)
         if self._observer is not None:
             self._observer.stop()
-            await asyncio.to_thread(self._observer.join)
+            await asyncio.to_thread(self._observer.join, _JOIN_SECS)
 
     def _schedule(self, observer: BaseObserver, handler: FileSystemEventHandler) -> None:
         """Ask the kernel to tell of every folder; one that cannot be watched is compared now and then all the same."""
