@@ -44,6 +44,7 @@ class Growing:
 
     def __init__(self, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self._shown: dict[str, _Shown] = {}
+        self._settled: set[str] = set()
         self._clock = clock
 
     def news(self, runs: Iterable[tuple[Run, Job]], file: str) -> News | None:
@@ -69,16 +70,28 @@ class Growing:
         shown.times += 1
         shown.not_before = self._clock() + max(LEAST_SECS, PAUSE * held_secs)
 
+    def file_opened(self) -> None:
+        """Another scene: nothing was put into it yet, and nothing taken away."""
+        self._shown.clear()
+        self._settled.clear()
+
     def versions(self, key: str) -> int:
         """How often a run's cloud was put into the scene."""
         shown = self._shown.get(key)
         return shown.times if shown is not None else 0
 
-    def ended(self, runs: Iterable[Run]) -> list[Run]:
-        """Take the runs that were shown and have ended without a result."""
-        over = [run for run in runs if run.key in self._shown and run.state in ("failed", "cancelled")]
+    def ended(self, runs: Iterable[Run], file: str) -> list[Run]:
+        """Take the runs of this file that have ended without a result: what was shown of them is to be settled, once.
+
+        Also those that an earlier Blender has shown.
+        """
+        over = [
+            run for run in runs
+            if run.state in ("failed", "cancelled") and run.order.file == file and run.key not in self._settled
+        ]  # fmt: skip
+        self._settled.update(run.key for run in over)
         for run in over:
-            del self._shown[run.key]
+            self._shown.pop(run.key, None)
         return over
 
 

@@ -197,6 +197,11 @@ class Hub:
         self.client = self._open(bookmark)
         self.changes += 1
 
+    def bring_here(self, key: str, file: str) -> None:
+        """What was asked for in another .blend belongs to this one from now on."""
+        self.run(key).order = replace(self.run(key).order, file=file)
+        self.changes += 1
+
     def file_renamed(self, old: str, new: str) -> None:
         """The open .blend has got another name: what was asked in it belongs to it still."""
         for run in self.runs:
@@ -490,5 +495,6 @@ class Hub:
                      or (run.request_id and job.request_id == run.request_id)]  # fmt: skip
             if found:
                 self._jobs[run.key] = found[0]
+                found[0].to_the_end = WISH.final  # a bookmark does not say; the finished cloud comes as files
             else:
                 run.fail("Scenecast lost track of this request when Blender was closed", "Ask for it again.")

@@ -14,8 +14,8 @@ from .runs import Run
 
 Tone = Literal["good", "busy", "bad"]
 Button = Literal[
-    "cancel", "pause", "resume", "finish", "retry", "new_seed", "further", "view", "place", "parameters", "copy_error",
-    "dismiss",
+    "cancel", "pause", "resume", "finish", "here", "retry", "new_seed", "further", "view", "place", "parameters",
+    "copy_error", "dismiss",
 ]  # fmt: skip
 
 KIND_TITLES = {
@@ -156,8 +156,12 @@ def kinds_in_words(kinds: Sequence[str]) -> str:
     return _capital(" or ".join(words))
 
 
-def job_row(run: Run, *, connected: bool, waits_for: str = "", steers: Sequence[str] = ()) -> JobRow:
+def job_row(
+    run: Run, *, connected: bool, waits_for: str = "", steers: Sequence[str] = (), elsewhere: str = ""
+) -> JobRow:
     """A run as the list shows it; `waits_for` says what a finished one that is not placed is waiting for.
+
+    `elsewhere` names the file it was asked for in when that is not the open one.
 
     `steers` is what may be asked of it: see `Hub.steers`.
     """
@@ -173,7 +177,11 @@ def job_row(run: Run, *, connected: bool, waits_for: str = "", steers: Sequence[
         return _done(run, title, kind, waits_for, steers)
     line, fraction = _going_on(run, connected)
     buttons = [*_steering(run, steers), "cancel"] if connected else ["cancel"]
-    return JobRow(run.key, title, kind, line, "busy", fraction, tuple(map(sentence, run.notes[-1:])), tuple(buttons))
+    told = [sentence(note) for note in run.notes[-1:]]
+    if elsewhere and kind in PLACEABLE:
+        buttons.insert(0, "here")
+        told.append(f"Its result goes into {elsewhere}, where it was asked for.")
+    return JobRow(run.key, title, kind, line, "busy", fraction, tuple(told), tuple(buttons))
 
 
 def seconds_in_words(secs: float) -> str:

@@ -20,6 +20,7 @@ from ..core.delivered import Delivered
 from . import places, splat_view
 from .splats import GROWING, fill
 
+UNFINISHED = "(unfinished)"
 FloatArray = NDArray[np.float32]
 
 
@@ -62,11 +63,14 @@ def mesh_of(job_id: str) -> Any:
 
 
 def keep_unfinished(job_id: str) -> bool:
-    """The job has ended without a result: what there is stays, as one undo step; False when there is nothing."""
+    """The job has ended without a result: what there is stays, as one undo step; False when nothing is to be done."""
     mesh = mesh_of(job_id)
     if mesh is None:
         return False
-    for item in [item for item in bpy.data.objects if item.data == mesh]:
-        item.name = f"{item.name} (unfinished)"
+    items = [item for item in bpy.data.objects if item.data == mesh and UNFINISHED not in item.name]
+    if not items:
+        return False
+    for item in items:
+        item.name = f"{item.name} {UNFINISHED}"
     bpy.ops.ed.undo_push(message="Scenecast: unfinished cloud")
     return True

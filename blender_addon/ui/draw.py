@@ -31,6 +31,7 @@ BUTTONS = {
     "pause": ("scenecast.pause", "PAUSE", "Pause"),
     "resume": ("scenecast.resume", "PLAY", "Resume"),
     "finish": ("scenecast.finish", "CHECKMARK", "Good enough"),
+    "here": ("scenecast.here", "IMPORT", "Into this file"),
     "further": ("scenecast.further", "FORWARD", "Further"),
     "view": ("scenecast.view_field", "CAMERA_DATA", "From the camera"),
     "retry": ("scenecast.again", "FILE_REFRESH", "Retry"),
@@ -140,7 +141,8 @@ def jobs(layout: Any, context: Any) -> None:
         return
     connected = one.hub.state.status == "connected"
     for run in one.hub.runs[:12]:
-        row = job_row(run, connected=connected, waits_for=_waits_for(one, run), steers=one.hub.steers(run))
+        row = job_row(run, connected=connected, waits_for=_waits_for(one, run), steers=one.hub.steers(run),
+                      elsewhere=session.other_file(run))  # fmt: skip
         _job(layout.box(), row, context)
     more = len(one.hub.runs) - 12
     if more > 0:
@@ -152,7 +154,7 @@ def jobs(layout: Any, context: Any) -> None:
 def _waits_for(one: session.Session, run: Run) -> str:
     """Why a finished run is not placed by itself."""
     if run.order.file != one.file:
-        return "made for another file"
+        return f"made for {session.other_file(run)}"
     return "place it when you like" if session.settings().placing == "wait" else ""
 
 
@@ -394,6 +396,7 @@ def _job_buttons(box: Any, row: JobRow) -> None:
             "pause",
             "resume",
             "finish",
+            "here",
             "further",
             "view",
         )

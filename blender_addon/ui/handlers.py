@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import live_preview, rows, session
+from . import growing_clouds, live_preview, rows, session
 
 
 @persistent
@@ -29,6 +29,7 @@ def load_post(*_: Any) -> None:
     if one is not None:
         one.loading = False
         one.file = session.file_identity()
+        growing_clouds.file_opened(one)
         rows.show(one.form)
         rows.show_live(one.live_form)
 

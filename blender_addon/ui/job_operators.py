@@ -105,6 +105,20 @@ class SCENECAST_OT_further(_OfRun, bpy.types.Operator):
         return True
 
 
+class SCENECAST_OT_here(_OfRun, bpy.types.Operator):
+    """Put the result into the file that is open, not into the one it was asked for in"""
+
+    bl_idname = "scenecast.here"
+    bl_label = "Into this file"
+    key: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
+    def act(self, run: Run) -> bool:
+        """It belongs here from now on."""
+        one = session.current()
+        one.hub.bring_here(run.key, one.file)
+        return True
+
+
 class SCENECAST_OT_again(_OfRun, bpy.types.Operator):
     """Ask for the same again"""
 
@@ -211,6 +225,7 @@ CLASSES = (
     SCENECAST_OT_resume,
     SCENECAST_OT_finish,
     SCENECAST_OT_further,
+    SCENECAST_OT_here,
     SCENECAST_OT_again,
     SCENECAST_OT_again_new_seed,
     SCENECAST_OT_parameters,

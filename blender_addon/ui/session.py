@@ -19,10 +19,13 @@ from ..core.history import History
 from ..core.hub import Hub
 from ..core.panel_model import ConnectionRow, connection_row
 from ..core.presets import Presets
+from ..core.runs import Run
 from ..core.slots import Slot
 
 PACKAGE = __package__.rpartition(".")[0]
 VERSION = "0.1.0"
+UNSAVED = "unsaved-"
+"""How the identities of files that have no name yet begin."""
 
 
 class Session:
@@ -143,7 +146,15 @@ def connection() -> ConnectionRow:
 
 def file_identity() -> str:
     """The path of the open .blend, or for one never saved a new name of our own."""
-    return bpy.data.filepath or f"unsaved-{uuid.uuid4().hex}"
+    return bpy.data.filepath or f"{UNSAVED}{uuid.uuid4().hex}"
+
+
+def other_file(run: Run) -> str:
+    """What to call the file a run was asked for in; empty when that is the open one."""
+    asked = run.order.file
+    if asked == current().file:
+        return ""
+    return "a file that was never saved" if asked.startswith(UNSAVED) else Path(asked).name or "another file"
 
 
 def _is_loopback(host: str) -> bool:

@@ -107,6 +107,8 @@ class GrowParams(Params):
 
     versions: Annotated[int, Meta(ge=1, le=1000)] = 4
     step_secs: Annotated[float, Meta(ge=0, le=10)] = 0.5
+    allowed: str = ""
+    """A file that holds how many versions may come by now; none is waited for when this is empty."""
 
 
 def grow(request: Request, context: WatchedContext) -> Iterator[Event]:
@@ -120,13 +122,18 @@ def grow(request: Request, context: WatchedContext) -> Iterator[Event]:
         yield Progress((version + 1) / params.versions, f"version {version + 1}")
         yield Grown(part_of(whole, count), np.arange(count, dtype=np.int64))
         until = time.monotonic() + params.step_secs
-        while time.monotonic() < until:
+        while time.monotonic() < until or (not context.finishing and _waits(params.allowed, version, context)):
             context.check()
             time.sleep(0.01)
         if context.finishing:
             break
     yield Grown(whole, np.arange(len(whole.positions), dtype=np.int64))
     yield Produced(whole)
+
+
+def _waits(allowed: str, version: int, context: WatchedContext) -> bool:
+    """Whether the version after this one may not come yet, or would not be published."""
+    return bool(allowed) and (int(Path(allowed).read_text("utf-8")) <= version + 1 or not context.wants_growth)
 
 
 def part_of(splats: Splats, count: int) -> Splats:
@@ -151,6 +158,35 @@ GROW = GeneratorSpec(
     run="tests.blender_addon.fake_generators:grow",
     grows=True,
     steers=("pause", "finish"),
+)
+
+
+class HoldParams(Params):
+    """What it waits for."""
+
+    until: str = ""
+    """A file that has to be there before it ends."""
+
+
+def hold(request: Request, context: Context) -> Iterator[Event]:
+    """Waits, and then makes a picture."""
+    params = request.params
+    if not isinstance(params, HoldParams):
+        raise GeneratorError(f"expected HoldParams, got {type(params).__name__}")
+    yield Progress(0.5, "waiting")
+    while not Path(params.until).exists():
+        context.check()
+        time.sleep(0.01)
+    yield Produced(Image(np.zeros((8, 8, 3), np.uint8), name="held"))
+
+
+HOLD = GeneratorSpec(
+    id="fake.hold",
+    title="Fake that waits",
+    promise="Waits until it is told to go on.",
+    gives=(Kind.IMAGE,),
+    params=HoldParams,
+    run="tests.blender_addon.fake_generators:hold",
 )
 
 
@@ -200,4 +236,4 @@ VIEW = GeneratorSpec(
     takes=(Port(name="field", kinds=(Kind.FIELD,)),),
     run="tests.blender_addon.fake_generators:view_field",
 )
-SPECS = (COUNT, INVERT, GROW, FIELD, VIEW)
+SPECS = (COUNT, INVERT, GROW, HOLD, FIELD, VIEW)

@@ -84,9 +84,31 @@ def test_what_was_deleted_is_left_alone_and_what_ends_badly_is_told_once() -> No
     growing.shown(news, there=False, held_secs=0.0)
     now.version, clock.now = 1, clock.now + 10
     assert growing.news(pairs, FILE) is None
-    assert growing.ended([run]) == []
+    assert growing.ended([run], FILE) == []
     run.state = "cancelled"
-    assert growing.ended([run]) == [run] and growing.ended([run]) == []
+    assert growing.ended([run], "/scenes/other.blend") == []
+    assert growing.ended([run], FILE) == [run] and growing.ended([run], FILE) == []
+
+
+def test_another_file_begins_anew() -> None:
+    growing, now = Growing(), cloud()
+    run, pairs = watched(now)
+    news = growing.news(pairs, FILE)
+    assert news is not None and not news.again
+    growing.shown(news, there=False, held_secs=0.0)
+    growing.file_opened()
+    news = growing.news(pairs, FILE)
+    assert news is not None and not news.again, "what stands in the file that was opened is not known yet"
+    run.state = "failed"
+    assert Growing().ended([run], FILE) == [run], "also what an earlier Blender has shown"
+
+
+def test_a_run_of_another_file_says_so_and_can_be_brought_here() -> None:
+    run = Run(Order("a.b", kind="splats"), state="running", notes=["blurred"])
+    row = job_row(run, connected=True, elsewhere="house.blend")
+    assert row.buttons[0] == "here" and row.detail == (
+        "Blurred.", "Its result goes into house.blend, where it was asked for.")  # fmt: skip
+    assert "here" not in job_row(run, connected=True).buttons
 
 
 @pytest.mark.parametrize(

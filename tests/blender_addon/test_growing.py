@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from blender_addon.core import splat_file
 from bridge.cli import blender_addon
-from engines.asymmetric import asymmetric_splats
+from engines.asymmetric import NAME, asymmetric_splats
 from engines.colour import linear_from_srgb
 from engines.hosts import host
 from engines.spherical_harmonics import DC
 from engines.transforms import frame_of, move_splats, rotation_matrices
+from python_client import connect
 from tests.blender_addon.blenders import Blender
+from tests.blender_addon.cases.serving import Serving
 
 
 def test_it_grows_in_place_ends_exact_and_can_be_steered(blender: Blender, tmp_path: Path) -> None:
@@ -43,6 +49,52 @@ def test_it_grows_in_place_ends_exact_and_can_be_steered(blender: Blender, tmp_p
     assert cancelled["line"] == "Cancelled" and cancelled["left"] == ["Fake cloud (unfinished)"]
     assert "undo takes it away" in cancelled["notes"][-1] and cancelled["undone"] == []
     assert seen["deleted"][0], "what the artist deletes does not come back while it grows"
+
+
+@pytest.mark.parametrize("saved", [True, False], ids=["saved", "never saved"])
+def test_the_next_blender_goes_on_with_the_cloud(blender: Blender, tmp_path: Path, saved: bool) -> None:
+    archive, scene = blender_addon.build(tmp_path / "scenecast.zip"), str(tmp_path / "house.blend")
+    with left_to_itself(tmp_path):
+        before = blender.run("takeover_cases:first", tmp_path, archive=str(archive), scene=scene, saved=saved)
+        after = blender.run("takeover_cases:second", tmp_path, scene=scene, saved=saved, versions=before["versions"])
+    assert before["job"] == after["job"] and after["steers"] == ["pause", "finish", "cancel"]
+    assert after["before"] == [[], True], "nothing is put into a file in which it was not asked for"
+    location, turn, modifiers, objects = after["kept"]
+    assert modifiers == 1 and "updated in" in after["said"]
+    if saved:
+        nothing, here, told, named, no_button = before["elsewhere"]
+        assert (nothing, here, named, no_button) == (0, True, ["My cloud"], False)
+        assert told == "Its result goes into house.blend, where it was asked for."
+        assert (location, turn, objects) == ([0.25, 0, 0], [0, 0, 0.5], ["My cloud"]), "it stands as the artist left it"
+        assert after["name"] == "My cloud" and after["count"] >= before["count"]
+    else:
+        assert (location, objects) == ([0, 0, 0], ["Fake cloud"]) and after["name"] == NAME
+    is_exact(tmp_path / "cloud.npz")
+
+
+def test_a_cloud_that_was_finished_while_no_blender_ran_ends_exact(blender: Blender, tmp_path: Path) -> None:
+    archive, scene = blender_addon.build(tmp_path / "scenecast.zip"), str(tmp_path / "house.blend")
+    with left_to_itself(tmp_path):
+        blender.run("takeover_cases:first", tmp_path, archive=str(archive), scene=scene, saved=True, most=4)
+        (tmp_path / "all").write_text("1000", "utf-8")
+        (tmp_path / "all").replace(tmp_path / "versions_allowed")  # the generator may be reading it
+        with connect() as client:
+            while (state := client.jobs(any_owner=True)[0].state) == "running":
+                time.sleep(0.05)
+        assert state == "finished"
+        after = blender.run("takeover_cases:ended_meanwhile", tmp_path, scene=scene)
+    assert "updated in My cloud" in after["said"]
+    assert (after["objects"], after["stands"]) == (["My cloud"], [0.25, 0, 0])
+    is_exact(tmp_path / "cloud.npz")
+
+
+@contextmanager
+def left_to_itself(folder: Path) -> Iterator[None]:
+    """A bridge that outlives the Blenders, found by them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCENECAST_RUNTIME_DIR", str(folder / "runtime"))
+        with Serving(sys.executable, folder):
+            yield
 
 
 def is_exact(path: Path) -> None:

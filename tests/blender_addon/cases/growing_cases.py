@@ -27,39 +27,60 @@ def whole(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         bpy.ops.ed.undo_push(message="before")
         bpy.ops.ed.undo_push(message="before, once more")
         seen["grown"] = _grown(folder, seen)
-        seen["steered"] = _steered()
-        seen["cancelled"] = _cancelled()
-        seen["deleted"] = _deleted()
+        seen["steered"] = _steered(folder)
+        seen["cancelled"] = _cancelled(folder)
+        seen["deleted"] = _deleted(folder)
     return seen
 
 
-def _cloud(run: Any) -> Any:
+def cloud_of(run: Any) -> Any:
     mesh = installed.part("placement.growing").mesh_of(run.job_id)
     return next((item for item in bpy.data.objects if mesh is not None and item.data == mesh), None)
 
 
-def _visible(item: Any) -> int:
+class Versions:
+    """How many versions of a cloud may come: all of its job's further ones wait for `more`."""
+
+    def __init__(self, folder: Path, count: int = 0) -> None:
+        self.path = folder / "versions_allowed"
+        self.count = count
+        if not count:
+            self.more()
+
+    def more(self, count: int = 1) -> None:
+        """Let so many more come."""
+        self.count += count
+        written = self.path.with_suffix(".new")
+        written.write_text(str(self.count), "utf-8")
+        written.replace(self.path)
+
+
+def growing(versions: Versions, most: int = 200) -> Any:
+    """A cloud on its way, its first version in the scene; the run."""
+    run = generate("fake.cloud", versions=most, step_secs=0.0, allowed=str(versions.path))
+    until(lambda: cloud_of(run) is not None, "the first version")
+    return run
+
+
+def visible(item: Any) -> int:
     return sum(each.value > 0 for each in item.data.attributes["splat_opacity"].data)
 
 
 def _grown(folder: Path, seen: dict[str, Any]) -> dict[str, Any]:
-    run = generate("fake.cloud", versions=200, step_secs=0.6)
-    until(lambda: _cloud(run) is not None, "the first version")
-    item = _cloud(run)
-    name, found = item.name, {"name": item.name, "stood": item.location[:], "counts": [_visible(item)]}
+    versions = Versions(folder)
+    run = growing(versions)
+    item = cloud_of(run)
+    name, found = item.name, {"name": item.name, "stood": item.location[:], "counts": [visible(item)]}
     item.location, item.rotation_euler, item.scale = (0.25, 0, 0), (0, 0, 0.5), (2, 2, 2)
     item.modifiers[0].name = "My splats"
     counts: list[int] = found["counts"]
 
-    def another() -> bool:
-        growing = _cloud(run)
-        if growing is not None and _visible(growing) != counts[-1]:
-            counts.append(_visible(growing))
-            stage.camera((0.35, 0, 1.0), 3)
-            stage.render(folder / f"version_{len(counts)}.png", samples=8)
-        return len(counts) == 4
-
-    until(another, "four versions")
+    while len(counts) < 4:
+        versions.more()
+        until(lambda: visible(cloud_of(run)) != counts[-1], "another version")
+        counts.append(visible(cloud_of(run)))
+        stage.camera((0.35, 0, 1.0), 3)
+        stage.render(folder / f"version_{len(counts)}.png", samples=8)
     assert bpy.ops.scenecast.finish(key=run.key) == {"FINISHED"}
     until(lambda: run.over, "the end")
     found["versions"] = session().growing.versions(run.key)
@@ -92,9 +113,8 @@ def row_buttons(run: Any) -> Any:
     return installed.part("core.panel_model").job_row(run, connected=True, steers=hub.steers(run)).buttons
 
 
-def _steered() -> dict[str, Any]:
-    run = generate("fake.cloud", versions=200, step_secs=0.2)
-    until(lambda: _cloud(run) is not None, "the first version")
+def _steered(folder: Path) -> dict[str, Any]:
+    run = growing(Versions(folder))
     found: dict[str, Any] = {"buttons": [list(row_buttons(run))]}
     assert bpy.ops.scenecast.pause(key=run.key) == {"FINISHED"}
     until(lambda: run.steered == "paused", "the pause")
@@ -108,23 +128,23 @@ def _steered() -> dict[str, Any]:
     return found
 
 
-def _cancelled() -> dict[str, Any]:
+def _cancelled(folder: Path) -> dict[str, Any]:
     before = {item.name for item in bpy.data.objects}
-    run = generate("fake.cloud", versions=200, step_secs=0.2)
-    until(lambda: _cloud(run) is not None, "the first version")
+    run = growing(Versions(folder))
     assert bpy.ops.scenecast.cancel(key=run.key) == {"FINISHED"}
-    until(lambda: run.over, "the end")
-    pump(0.3)
+    until(lambda: run.over and run.notes, "the end, and what is said of what stays")
     left = sorted({item.name for item in bpy.data.objects} - before)
     bpy.ops.ed.undo()
     return {"left": left, "notes": run.notes, "line": row(run).line,
             "undone": sorted({item.name for item in bpy.data.objects} - before)}  # fmt: skip
 
 
-def _deleted() -> list[Any]:
-    run = generate("fake.cloud", versions=6, step_secs=0.5)
-    until(lambda: _cloud(run) is not None, "the first version")
-    bpy.data.objects.remove(_cloud(run))
+def _deleted(folder: Path) -> list[Any]:
+    versions = Versions(folder)
+    run = growing(versions)
+    bpy.data.objects.remove(cloud_of(run))
+    versions.more()
     until(lambda: session().growing._shown[run.key].gone, "the next version")
-    during = _cloud(run) is None
+    during = cloud_of(run) is None
+    assert bpy.ops.scenecast.finish(key=run.key) == {"FINISHED"}
     return [during, placed(run)]

@@ -175,7 +175,7 @@ def troubles(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     installed.install(inputs["archive"])
     serving.start()
     connected()
-    run = generate("fake.script", sleep_secs=1.5, progress=2, assets=1)
+    run = generate("fake.hold", until=str(folder / "go on"))
     until(lambda: run.state == "running", "the start")
     serving.kill()
     until(lambda: session().hub.state.status != "connected", "noticing that the bridge is gone")
@@ -184,6 +184,7 @@ def troubles(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     pump(0.3)
     seen["asked while away"] = row(waiting).line
     serving.start()
+    (folder / "go on").touch()
     seen["after"] = [placed(run), placed(waiting), run.seed == int(run.order.seed)]
     serving.stop()
 
@@ -331,7 +332,7 @@ def first_blender(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     connected()
     bpy.ops.wm.save_as_mainfile(filepath=inputs["scene"])
     pump(0.1)
-    run = generate("fake.script", sleep_secs=1.0, assets=1)
+    run = generate("fake.hold", until=str(folder / "go on"))
     until(lambda: run.state == "running", "the start")
     session().hub.save()
     return {"job": run.job_id}
@@ -342,6 +343,7 @@ def second_blender(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     bpy.ops.preferences.addon_enable(module=installed.NAME)
     connected()
     (run,) = session().hub.runs
+    (folder / "go on").touch()
     until(lambda: run.over, "the end")
     pump(0.3)
     before = [row(run).line, len(bpy.data.images), drawn(JOBS).texts[1]]
