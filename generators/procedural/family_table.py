@@ -99,6 +99,7 @@ FAMILIES: tuple[Family, ...] = (
         "metal",
         0.3,
         (
+            "brushed",
             "brushed steel",
             "brushed aluminium",
             "steel",

@@ -134,6 +134,12 @@ ADJECTIVES: dict[str, dict[str, float]] = {
     "saturated": {"vividness": 0.5},
     "muted": {"vividness": -0.4},
     "desaturated": {"vividness": -0.7},
+    "rustic": {"wear": 0.45, "warmth": 0.1},
+    "rugged": {"wear": 0.35, "roughness": 0.2},
+    "rotten": {"wear": 0.7, "dirt": 0.5, "moss": 0.2},
+    "decayed": {"wear": 0.8, "dirt": 0.5},
+    "tarnished": {"dirt": 0.35, "roughness": 0.2, "brightness": -0.15},
+    "pastel": {"brightness": 0.35, "vividness": -0.3},
     "clean": {"dirt": 0.0, "dust": 0.0},
     "new": {"wear": 0.0},
     "pristine": {"dirt": 0.0, "wear": 0.0},
@@ -192,6 +198,14 @@ STRENGTHS = {
     "severely": 1.6,
     "quite": 1.1,
     "super": 1.5,
+    "half": 0.6,
+    "less": 0.45,
+    "more": 1.4,
+    "much": 1.4,
+    "lots": 1.4,
+    "subtle": 0.45,
+    "subtly": 0.45,
+    "heavy": 1.5,
 }
 
 NEGATIONS = frozenset(("no", "not", "without", "never", "non", "minus", "free"))
@@ -225,6 +239,12 @@ TWO_WORD_COLOURS = {
     "brick red": "sienna",
     "baby blue": "azure",
     "dark blue": "navy",
+    "burnt orange": "orange",
+    "burnt umber": "umber",
+    "burnt sienna": "sienna",
+    "racing green": "emerald",
+    "light grey": "silver",
+    "light gray": "silver",
 }
 
 WEAK = frozenset(
@@ -290,6 +310,7 @@ WEAK = frozenset(
         "masonry",
         "textile",
         "woven",
+        "brushed",
     ]
 )
 """Family words that give way when a more telling one is there ("concrete wall", "gold hammered metal")."""
@@ -330,6 +351,37 @@ FILLER = frozenset(
         "texture",
         "material",
         "surface",
+        "srgb",
+        "rgb",
+        "floor",
+        "flooring",
+        "plate",
+        "slab",
+        "sheet",
+        "top",
+        "table",
+        "block",
+        "piece",
+        "background",
+        "game",
+        "asset",
+        "highly",
+        "ultra",
+        "octane",
+        "vray",
+        "cinematic",
+        "masterpiece",
+        "trending",
+        "artstation",
+        "unreal",
+        "unity",
+        "blender",
+        "engine",
+        "medieval",
+        "castle",
+        "house",
+        "fiber",
+        "fibre",
         "seamless",
         "tileable",
         "tiling",
@@ -344,9 +396,6 @@ FILLER = frozenset(
         "detail",
         "resolution",
         "hd",
-        "4k",
-        "8k",
-        "2k",
         "covered",
         "with",
         "on",
@@ -372,12 +421,57 @@ FILLER = frozenset(
         "few",
         "many",
         "lot",
-        "lots",
         "finish",
         "coat",
         "coated",
     ]
 )
+
+PARTS = frozenset(("grout", "grouting", "joint", "vein", "veining", "mortar", "edge", "trim", "line", "stripe", "nail",
+                   "bolt", "rivet", "highlight", "accent", "border", "inlay", "seam", "stitching"))  # fmt: skip
+"""Parts of a material that have no colour or state of their own here: "dark grout" must not darken the tiles."""
+
+ON = frozenset(("on", "upon", "atop", "over"))
+"""What stands before these lies on what stands after: "autumn leaves on asphalt"."""
+
+TWO_WORD_METALS = {"rose gold": "rosegold", "white gold": "silver", "gun metal": "gunmetal", "cast iron": "iron"}
+
+RESOLUTION = r"\d+k|\d{3,5}(px|x\d{3,5})?"
+"""A size in a prompt, which is set elsewhere: 4k, 2048px, 1024x1024."""
+
+STAND_INS = {
+    "velvet": "carpet",
+    "suede": "leather",
+    "skin": "leather",
+    "silk": "linen",
+    "nylon": "linen",
+    "polyester": "linen",
+    "tweed": "linen",
+    "tartan": "linen",
+    "glass": "ice",
+    "crystal": "ice",
+    "bamboo": "wicker",
+    "straw": "wicker",
+    "thatch": "wicker",
+    "tatami": "wicker",
+    "carbon": "plastic",
+    "acrylic": "plastic",
+    "resin": "plastic",
+    "wax": "plastic",
+    "neon": "plastic",
+    "tarp": "plastic",
+    "linoleum": "rubber",
+    "foam": "rubber",
+    "porcelain": "ceramic_tiles",
+    "obsidian": "rock",
+    "coal": "rock",
+    "adobe": "plaster",
+    "hay": "grass",
+    "salt": "snow",
+    "peat": "soil",
+    "compost": "soil",
+}
+"""Materials that are not drawn, and the family that comes nearest; always said aloud."""
 
 METAL_ADJECTIVES = {"chrome": {"polish": 0.9}}
 """Metals whose name says a finish as well."""

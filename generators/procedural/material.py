@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from generators.procedural.draft import lit
 from generators.procedural.family_table import BY_NAME
 from generators.procedural.lexicon import EFFECTS
 from generators.procedural.material_spec import ProceduralMaterialParams
-from generators.procedural.palette import Rgb, linear_from_name
-from generators.procedural.prompt import Reading, read
+from generators.procedural.palette import NAMED, Rgb, linear_from_name
+from generators.procedural.prompt import Reading, colour_named, read
 from generators.procedural.surface import Look, Surface, clip_albedo, normals, occlusion, srgb_from_linear
 
 DRAFT_PX = 256
 ROUGHNESS_MIN = 0.02
+TITLE_CHARACTERS = 80
+"""Of a long prompt, so much is the material's name."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,11 @@ def plan(params: ProceduralMaterialParams) -> Plan:
 def _colour(word: str | None, metal: bool) -> Rgb | None:
     if not word:
         return None
-    colour = linear_from_name(word, metal)
+    colour = linear_from_name(colour_named(word), metal)
     if colour is None:
-        raise GeneratorError(f"colour {word!r} is not known; give a common colour's name or a code such as #8a3b22")
+        near = difflib.get_close_matches(word.lower(), NAMED, n=1)
+        meant = f"did you mean {near[0]}? Else " if near else ""
+        raise GeneratorError(f"there is no colour {word!r} here; {meant}give a common name or a code such as #8a3b22")
     return colour
 
 
@@ -135,7 +140,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
         yield Progress(0.65 + 0.04 * len(maps), name.value)
     low, high = (float(extreme) for extreme in torch.aminmax(surface.height))
     height_m = max(high - low, 1e-6) * settled.scale
-    title = params.prompt.strip() or BY_NAME[settled.family].title
+    title = " ".join(params.prompt.split())[:TITLE_CHARACTERS].rstrip() or BY_NAME[settled.family].title
     yield Produced(
         Material(maps=maps, tile_m=settled.tile_m, height_m=height_m, tileable=True, ior=surface.ior, name=title)
     )

@@ -37,7 +37,7 @@ class ProceduralMaterialParams(Params):
     prompt: Annotated[
         str,
         Meta(
-            max_length=400,
+            max_length=2000,
             title="Prompt",
             description="What you want to see: a material, adjectives, a colour, as in “wet mossy red bricks”.",
             extra_json_schema={
@@ -102,7 +102,7 @@ class ProceduralMaterialParams(Params):
     colour: Annotated[
         str,
         Meta(
-            pattern=r"^(#[0-9a-fA-F]{6}|[a-zA-Z]{0,24})$",
+            pattern=r"^(#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}|[a-zA-Z ]{0,24})$",
             title="Colour",
             description="A colour's name or a code such as #8a3b22. Empty: as the prompt says, else the family's own.",
             extra_json_schema={"ui": "colour"},

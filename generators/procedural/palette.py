@@ -63,6 +63,22 @@ NAMED = {
     "brass": "#b8963e",
     "jade": "#3f8f6c",
     "ultramarine": "#2a389c",
+    "cognac": "#8c4a22",
+    "chestnut": "#6a3622",
+    "taupe": "#8a7c6e",
+    "wine": "#641c2e",
+    "plum": "#5a2c4e",
+    "lilac": "#b09ac8",
+    "mauve": "#a0809c",
+    "fuchsia": "#b02a80",
+    "petrol": "#1c5a66",
+    "sapphire": "#1f3f94",
+    "ruby": "#941c34",
+    "graphite": "#46484c",
+    "anthracite": "#33363a",
+    "champagne": "#dcc8a0",
+    "apricot": "#dca06c",
+    "eggshell": "#dedac8",
 }
 """Ordinary words as sRGB codes that a real, painted or dyed surface can have."""
 
@@ -80,16 +96,22 @@ METAL_NAMED = {
     "titanium": "#c2bab0",
     "tin": "#d6d2cb",
     "zinc": "#d3dade",
+    "nickel": "#d5ccbe",
+    "galvanised": "#d3dade",
+    "galvanized": "#d3dade",
+    "gunmetal": "#9a9da2",
+    "rosegold": "#f0c4ac",
 }
 """Reflectance of metals at normal incidence as sRGB codes (measured n and k, Rec.709 averages)."""
 
 
 def linear_from_hex(code: str) -> Rgb:
-    """Read "#rrggbb" (the # is optional) as linear light; raises ValueError with what was expected."""
-    match = re.fullmatch(r"#?([0-9a-fA-F]{6})", code)
+    """Read "#rrggbb" or "#rgb" (the # is optional) as linear light; raises ValueError with what was expected."""
+    match = re.fullmatch(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})", code)
     if match is None:
-        raise ValueError(f"colour {code!r}: expected six hexadecimal digits such as #8a3b22")
-    values = [int(match[1][i : i + 2], 16) / 255.0 for i in (0, 2, 4)]
+        raise ValueError(f"colour {code!r}: expected three or six hexadecimal digits such as #8a3b22")
+    digits = match[1] if len(match[1]) == 6 else "".join(digit * 2 for digit in match[1])
+    values = [int(digits[i : i + 2], 16) / 255.0 for i in (0, 2, 4)]
     red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values)
     return red, green, blue
 
@@ -101,7 +123,7 @@ def linear_from_name(word: str, metal: bool = False) -> Rgb | None:
         return linear_from_hex(METAL_NAMED[word])
     if word in NAMED:
         return linear_from_hex(NAMED[word])
-    return linear_from_hex(word) if re.fullmatch(r"#[0-9a-fA-F]{6}", word) else None
+    return linear_from_hex(word) if re.fullmatch(r"#([0-9a-fA-F]{6}|[0-9a-fA-F]{3})", word) else None
 
 
 def oklab_from_linear(rgb: Rgb) -> Rgb:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from generators.procedural import lexicon
 from generators.procedural.family_table import BY_NAME, FAMILIES
+from generators.procedural.foreign import in_english
 from generators.procedural.palette import METAL_NAMED, NAMED
 
 DEFAULT_FAMILY = "plaster"
@@ -45,6 +46,19 @@ class _Match:
     strength: float
 
 
+@dataclass
+class _Phrase:
+    """What was understood when a phrase began, to go back to when it speaks of a part."""
+
+    place: int
+    effects: dict[str, float]
+    colours: int
+    metals: int
+    matches: int
+    scale: float
+    after_head: bool
+
+
 def singular(word: str) -> str:
     """Give the singular of a plain English plural; other words come back as they are."""
     irregular = {"leaves": "leaf", "mosses": "moss", "grasses": "grass", "tesserae": "tessera"}
@@ -74,10 +88,46 @@ _KNOWN = sorted(
 )
 
 
+_ENGLISH = frozenset(
+    part
+    for name in (*FAMILY_WORDS, *_KNOWN, *lexicon.STRENGTHS, *lexicon.SIZES, *lexicon.FILLER, *lexicon.PARTS)
+    for word in name.split()
+    for part in (word, f"{word}s", f"{word}-covered")
+)
+_ISH = {
+    f"{stem}ish": colour
+    for stem, colour in (
+        ("blu", "blue"), ("blue", "blue"), ("redd", "red"), ("green", "green"), ("yellow", "yellow"),
+        ("brown", "brown"), ("grey", "grey"), ("gray", "grey"), ("whit", "white"), ("black", "black"),
+        ("pink", "pink"), ("purpl", "purple"), ("orang", "orange"),
+    )
+}  # fmt: skip
+_OPENERS = lexicon.AFTER_HEAD | lexicon.ON | {"and"}
+"""Words at which a phrase begins."""
+
+
+def colour_named(words: str) -> str:
+    """A colour's name as the palette knows it, of such as "Sky Blue" or "bluish"; others come back in lower case."""
+    plain = " ".join(words.lower().split())
+    return lexicon.TWO_WORD_COLOURS.get(plain, _ISH.get(plain, plain.replace(" ", "")))
+
+
+def nearest(word: str) -> str:
+    """The known word that a slip of the finger would make `word`; empty when it may be another word altogether."""
+    if len(word) <= 3 or word in lexicon.STAND_INS:
+        return ""
+    for close in difflib.get_close_matches(word, _KNOWN, n=3, cutoff=0.75):
+        same_letters = sorted(close) == sorted(word)
+        alike = difflib.SequenceMatcher(None, word, close).ratio() >= 0.84
+        if (same_letters or alike) and close[0] == word[0]:
+            return close
+    return ""
+
+
 def tokens(prompt: str) -> list[str]:
     """Split a prompt into lower-case words, numbers and colour codes; commas and such become breaks (",")."""
     prompt = re.sub(r"(\w)-(covered|topped|dusted|caked|coated)\b", r"\1 \2", prompt.lower())
-    found = re.findall(r"#[0-9a-f]{6}\b|[a-zà-ÿ0-9]+(?:[-'][a-zà-ÿ0-9]+)*|[,.;:]", prompt)
+    found = re.findall(r"#(?:[0-9a-f]{6}|[0-9a-f]{3})\b|[^\W_]+(?:[-'][^\W_]+)*|[,.;:]", prompt)
     return ["," if token in ",.;:" else token for token in found]
 
 
@@ -85,21 +135,41 @@ class _Reader:
     """One walk over the tokens, gathering as it goes."""
 
     def __init__(self, prompt: str) -> None:
-        self.words = tokens(prompt)
-        self.reading = Reading()
+        english, notes = in_english(prompt, _ENGLISH)
+        self.words = tokens(english)
+        self.reading = Reading(notes=notes)
         self.matches: list[_Match] = []
         self.colours: list[str] = []
         self.metals: list[str] = []
         self.unknown: list[str] = []
         self.negated, self.strength, self.after_head = False, 1.0, False
         self.place = 0
+        self.on = False
+        """Whether an "on" came: what was named before it may lie on what comes after."""
+        self.phrase = self._phrase()
 
     def read(self) -> Reading:
         while self.place < len(self.words):
             self.place += self._step(self.words[self.place])
         self._choose_family()
         self._choose_colour()
+        self.reading.notes = list(dict.fromkeys(self.reading.notes))
         return self.reading
+
+    def _phrase(self) -> _Phrase:
+        found = self.reading
+        counts = len(self.colours), len(self.metals), len(self.matches)
+        return _Phrase(self.place, dict(found.effects), *counts, found.scale, self.after_head)
+
+    def _forget_phrase(self, word: str) -> None:
+        """Go back to before the phrase that ends in the name of a part, and say what was left out."""
+        since = self.phrase
+        self.reading.effects, self.reading.scale = since.effects, since.scale
+        del self.colours[since.colours :], self.metals[since.metals :], self.matches[since.matches :]
+        words = [one for one in self.words[since.place : self.place + 1] if one not in _OPENERS and one != ","]
+        self.reading.notes.append(f"Parts have no look of their own: left out {_quoted([' '.join(words) or word])}.")
+        self.phrase = self._phrase()
+        self._spent()
 
     def _step(self, word: str) -> int:
         """Read one word (or two) and say how many were used."""
@@ -108,8 +178,13 @@ class _Reader:
         if cover is not None and pair.split()[-1] in lexicon.COVERED and pair != word:
             self._apply(cover, negated=self.negated)
             return 2
+        if word == "," or word in _OPENERS:
+            self.phrase = self._phrase()
         if word == ",":
             self.negated, self.strength = False, 1.0
+            return 1
+        if singular(word) in lexicon.PARTS and pair not in FAMILY_WORDS:
+            self._forget_phrase(word)
             return 1
         if word in lexicon.NEGATIONS or word in ("n't", "isn't"):
             self.negated, self.after_head = True, self.after_head or word == "without"
@@ -117,6 +192,10 @@ class _Reader:
         if word in lexicon.STRENGTHS and not (word == "little" and self.place + 1 == len(self.words)):
             self.strength *= lexicon.STRENGTHS[word]
             return 1
+        if pair in lexicon.TWO_WORD_METALS:
+            self.metals.append(lexicon.TWO_WORD_METALS[pair])
+            self._spent()
+            return 2
         if pair in lexicon.TWO_WORD_COLOURS:
             self._take_colour(lexicon.TWO_WORD_COLOURS[pair])
             return 2
@@ -134,7 +213,12 @@ class _Reader:
         """Read one word that stands in a table."""
         if word in lexicon.AFTER_HEAD:
             self.after_head = True
-        if word in lexicon.FILLER:
+        if word in lexicon.ON:
+            self.on = True
+        if word in lexicon.FILLER or singular(word) in lexicon.FILLER:
+            return True
+        if re.fullmatch(lexicon.RESOLUTION, word):
+            self.reading.notes.append(f"The prompt does not set the size: “{word}” is left out.")
             return True
         bare = singular(word)
         if self._take_effect(word, bare):
@@ -144,7 +228,8 @@ class _Reader:
             self._spent()
             return True
         family = FAMILY_WORDS.get(word) or FAMILY_WORDS.get(bare)
-        known_colour = word in NAMED or word == "gray" or re.fullmatch(r"#[0-9a-f]{6}", word) is not None
+        word = _ISH.get(word, word)
+        known_colour = word in NAMED or word == "gray" or re.fullmatch(r"#([0-9a-f]{6}|[0-9a-f]{3})", word) is not None
         if bare in METAL_NAMED:
             self.metals.append(bare)
         if known_colour:
@@ -187,17 +272,26 @@ class _Reader:
         self.negated, self.strength = False, 1.0
 
     def _guess(self, word: str) -> None:
-        close = difflib.get_close_matches(word, _KNOWN, n=1, cutoff=0.8) if len(word) > 3 else []
-        if close and self._take_single(close[0]):
-            self.reading.notes.append(f"I read “{word}” as “{close[0]}”.")
-        elif not re.fullmatch(r"\d+(px|k|m|cm)?", word):
-            self.unknown.append(word)
-        self._spent() if not close else None
+        stand_in = lexicon.STAND_INS.get(word) or lexicon.STAND_INS.get(singular(word))
+        meant = "" if stand_in else nearest(word)
+        if stand_in:
+            title = BY_NAME[stand_in].title.lower()
+            self.reading.notes.append(f"There is no “{word}” here; {title} comes nearest.")
+            self._take_family(stand_in, word)
+        elif meant and self._take_single(meant):
+            self.reading.notes.append(f"I read “{word}” as “{meant}”.")
+        else:
+            if not re.fullmatch(r"\d+(px|k|m|cm|mm)?", word):
+                self.unknown.append(word)
+            self._spent()
 
     def _choose_family(self) -> None:
         """Take the last telling family before "with", "on" and the like; the others become cover or a note."""
         free = [match for match in self.matches if not match.negated]
         heads = [match for match in free if not match.after_head] or free
+        beneath = [match for match in free if match.after_head]
+        if self.on and beneath and all(match.family in lexicon.AS_COVER for match in heads):
+            heads = beneath
         strong = [
             match for match in heads if singular(match.word) not in lexicon.WEAK and match.word not in lexicon.WEAK
         ]
@@ -236,7 +330,7 @@ class _Reader:
                 return
         if self.unknown:
             words = sorted(word for word in FAMILY_WORDS if " " not in word)
-            near = difflib.get_close_matches(self.unknown[-1], words, n=1, cutoff=0.72)
+            near = difflib.get_close_matches(self.unknown[-1], words, n=1, cutoff=0.8)
             reading.family = FAMILY_WORDS[near[0]] if near else DEFAULT_FAMILY
             title = BY_NAME[reading.family].title.lower()
             reading.notes.append(f"I do not know {_quoted(self.unknown)}; made {title}, the nearest I know.")

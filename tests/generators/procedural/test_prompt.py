@@ -8,7 +8,7 @@ import pytest
 from generators.procedural import lexicon
 from generators.procedural.family_table import BY_NAME, FAMILIES
 from generators.procedural.palette import METAL_NAMED, NAMED, linear_from_hex, linear_from_name, recolour
-from generators.procedural.prompt import FAMILY_WORDS, read, singular, tokens
+from generators.procedural.prompt import FAMILY_WORDS, colour_named, read, singular, tokens
 
 CASES: list[tuple[str, str, dict[str, float], str | None, str | None, float]] = [
     ("wet mossy red bricks", "bricks", {"wetness": 0.7, "moss": 0.6}, "red", None, 1.0),
@@ -39,6 +39,15 @@ CASES: list[tuple[str, str, dict[str, float], str | None, str | None, float]] = 
     ("snow covered roof shingles", "roof_shingles", {"snow": 0.6}, None, None, 1.0),
     ("moss-covered stone wall", "stone_wall", {"moss": 0.6}, None, None, 1.0),
     ("sky blue ceramic tiles", "ceramic_tiles", {}, "azure", None, 1.0),
+    ("autumn leaves on wet asphalt", "asphalt", {"wetness": 0.7, "leaves": 0.6}, None, None, 1.0),
+    ("less moss, more cracks on a stone wall", "stone_wall", {"moss": 0.27, "cracks": 0.84}, None, None, 1.0),
+    ("sRGB #aabbcc plaster", "plaster", {}, "#aabbcc", None, 1.0),
+    ("#abc metal", "brushed_metal", {}, "#abc", None, 1.0),
+    ("bluish slate", "slate", {}, "blue", None, 1.0),
+    ("rose gold hammered", "hammered_metal", {}, None, "rosegold", 1.0),
+    ("rustic wood", "oak", {"wear": 0.45, "warmth": 0.1}, None, None, 1.0),
+    ("stainless steel, brushed", "brushed_metal", {}, None, "steel", 1.0),
+    ("rusty iron plates", "brushed_metal", {"rust": 0.6}, None, "iron", 1.0),
 ]
 
 
@@ -51,6 +60,63 @@ def test_a_prompt_is_read_as_the_table_says(
     assert (reading.family, reading.effects, reading.colour, reading.metal) == (family, effects, colour, metal)
     assert reading.scale == pytest.approx(scale)
     assert reading.notes == []
+
+
+SAID: list[tuple[str, str, str | None, str]] = [
+    ("small white subway tiles with dark grout", "ceramic_tiles", "white", "left out “dark grout”"),
+    ("white marble with black veins", "marble", "white", "left out “black veins”"),
+    ("glass", "ice", None, "There is no “glass” here; ice comes nearest."),
+    ("pink silk", "linen", "pink", "There is no “silk” here"),
+    ("seamless 4k concrete texture", "concrete", None, "“4k” is left out"),
+    ("Minecraft grass block", "grass", None, "I do not know “minecraft”; left out."),
+    ("marbel, white", "marble", "white", "I read “marbel” as “marble”."),
+    ("🧱 red", "bricks", "red", "I read 🧱 as “bricks”."),
+    ("weißer Marmor", "marble", "white", "I read this as German: “white marble”."),
+    ("rote nasse Ziegelsteine", "bricks", "red", "I read this as German: “red wet brick”."),
+    ("Ziegelmauer mit Moos", "bricks", None, "“brick wall with moss”"),
+    ("Holzdielen, dunkel", "planks", None, "“wood plank, dark”"),
+    ("Wellblech ohne Rost", "corrugated_metal", None, "“corrugated metal without rust”"),
+]
+
+
+@pytest.mark.parametrize("case", SAID, ids=lambda case: case[0])
+def test_what_was_made_of_hard_words_is_said(case: tuple[str, str, str | None, str]) -> None:
+    prompt, family, colour, words = case
+    reading = read(prompt)
+    assert (reading.family, reading.colour) == (family, colour)
+    assert any(words in note for note in reading.notes), reading.notes
+    assert len(reading.notes) == 1
+
+
+@pytest.mark.parametrize("prompt", ["glass", "block", "carbon", "octane", "wal", "dunes of dust"])
+def test_other_words_are_not_taken_for_slips(prompt: str) -> None:
+    assert not any("I read" in note for note in read(prompt).notes)
+
+
+def test_dark_grout_does_not_darken_the_tiles() -> None:
+    assert read("small white tiles with dark dirty grout").effects == {}
+    assert read("white tiles with dark grout and moss").effects == {"moss": 0.6}
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", "   ", "…!!!", "moss " * 400, "🦄", "\0\n\t", "ÄÖÜ" * 300, "-" * 50, "with with with"]
+)
+def test_anything_at_all_is_read(prompt: str) -> None:
+    reading = read(prompt)
+    assert reading.family in BY_NAME
+    assert reading.notes or "moss" in prompt
+
+
+def test_stand_ins_are_families_and_are_not_known_otherwise() -> None:
+    for word, family in lexicon.STAND_INS.items():
+        assert family in BY_NAME and word not in FAMILY_WORDS and word not in lexicon.ADJECTIVES, word
+
+
+def test_colours_by_their_everyday_names() -> None:
+    assert [colour_named(words) for words in ("Sky Blue", "bluish", "TEAL", " navy  blue ", "#ABC")] == [
+        "azure", "blue", "teal", "navy", "#abc",
+    ]  # fmt: skip
+    assert linear_from_name("#abc") == linear_from_name("#aabbcc")
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
