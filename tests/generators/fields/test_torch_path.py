@@ -15,6 +15,7 @@ from generators.fields.lattice import Lattice
 from generators.fields.rays import Rays, rays_of
 from generators.fields.settings import FieldSettings
 from generators.fields.torch_path import TorchEngine
+from tests.generators.elsewhere import ELSEWHERE, elsewhere
 from tests.generators.fields.lattices import random_lattice, random_photographs
 from tests.generators.radiance.scenes import relative_error
 
@@ -78,6 +79,32 @@ def test_a_whole_step_is_that_of_torch() -> None:
         away = np.abs((fast.lattice.values - slow.lattice.values)[:, columns])
         assert np.quantile(away, 0.99) < 1e-3 * np.abs(moved[:, columns]).max()
     np.testing.assert_allclose(fast.peaks.max(0), slow.peaks.max(0), atol=2e-3)
+
+
+def test_another_device_than_the_processor_holds_all_of_it() -> None:
+    lattice = random_lattice(16, 0.3, seed=16)
+    rays = rays_of(random_photographs())
+    rates, pulls = np.full(16, 0.01, np.float32), np.full(16, 1e-3, np.float32)
+
+    def states(device: str) -> list[NDArray[Any]]:
+        engine = TorchEngine(copied(lattice), device=device)
+        for turn in range(2):
+            losses, counts = engine.rays(rays, everything(rays, turn), FieldSettings())
+            engine.smooth(pulls, turn, 2)
+            engine.optimise(rates)
+        state = engine.state()
+        return [losses, counts, state.lattice.values, state.first, state.second, state.peaks]
+
+    want = states("cpu")
+    with elsewhere() as watch:
+        got = states(ELSEWHERE)
+    assert watch.calls > 1000
+    for mine, theirs in zip(got, want, strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    # light before a sample is a difference of sums over all rays, which float32 would not carry; nothing else is wide
+    marched = {name for name in watch.dtypes.get(torch.float64, ()) if "matmul" in name or "exp" in name}
+    assert not marched
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:

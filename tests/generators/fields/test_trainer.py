@@ -15,6 +15,7 @@ from generators.fields.rendering import opened, render
 from generators.fields.trainer import PARTS, FieldTrainer
 from generators.radiance.archive import CaptureError
 from generators.radiance.photographs import Photograph
+from tests.generators.elsewhere import ELSEWHERE, elsewhere
 from tests.generators.fields.lattices import ROOM, SMALL
 
 TRAIN, HELD_OUT = [v for i, v in enumerate(ROOM) if i != 4], [ROOM[4]]
@@ -128,3 +129,49 @@ def test_stopping_early_keeps_what_there_is() -> None:
     assert trainer.done and list(trainer) == [] and len(trainer.field().bricks) > 0
     with pytest.raises(ValueError, match="at least one"):
         FieldTrainer([], SMALL)
+
+
+def test_a_whole_run_on_another_device_ends_like_the_processor_s() -> None:
+    settings = replace(SMALL, iterations=6, level_rays=(128, 128))
+    want = FieldTrainer(TRAIN, settings)
+    for _ in want:
+        pass
+    with elsewhere() as watch:
+        got = FieldTrainer(TRAIN, settings, device=ELSEWHERE)
+        for _ in got:
+            pass
+        quality, cells = got.evaluate(HELD_OUT), got.lattice.cells
+    assert watch.calls > 1000
+    assert got.level == want.level and cells == want.lattice.cells
+    assert abs(quality.psnr - want.evaluate(HELD_OUT).psnr) < 0.5
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_card_learns_what_the_processor_learns(index: int) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.device_count() <= index:
+        pytest.skip(f"needs {index + 1} CUDA devices")
+    settings = replace(SMALL, iterations=120)
+    qualities = []
+    for device in ("cpu", f"cuda:{index}"):
+        trainer = FieldTrainer(TRAIN, settings, device=device)
+        for _ in trainer:
+            pass
+        qualities.append(trainer.evaluate(HELD_OUT).psnr)
+    assert qualities[1] > 20 and abs(qualities[1] - qualities[0]) < 1
+    assert torch.cuda.current_device() == 0
+
+
+@pytest.mark.gpu
+def test_a_card_s_memory_is_given_back() -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    held = torch.cuda.memory_allocated(0)
+    trainer = FieldTrainer(TRAIN, replace(SMALL, iterations=60), device="cuda:0")
+    for _ in trainer:
+        pass
+    assert torch.cuda.max_memory_allocated(0) - held < 4 * 2**30
+    del trainer
+    assert torch.cuda.memory_allocated(0) <= held + 2**20
