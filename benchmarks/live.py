@@ -10,6 +10,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,26 @@ OWN_MS = 3.0
 """What the lane may cost beside the generator's own time."""
 LEAST_PER_SEC = 20.0
 SEEN_MS = 1000 / LEAST_PER_SEC
-SPLATS = 200_000
+SHARP_MS = 150.0
+"""Edit to the final picture of a camera that rests, for clouds of the usual size."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A ball of splats, how far the camera is from its middle, and what is wanted of it."""
+
+    name: str
+    splats: int
+    distance_m: float
+    least_per_sec: float = LEAST_PER_SEC
+    sharp_ms: float = SHARP_MS
+
+
+CLOUDS = (
+    Cloud("60 000 splats, filling the picture", 60_000, 1.9),
+    Cloud("200 000 splats", 200_000, 4.3),
+    Cloud("1 000 000 splats, filling the picture", 1_000_000, 1.9, 10.0, 2 * SHARP_MS),
+)
 
 
 def run() -> Iterator[Figure]:
@@ -40,9 +60,8 @@ def run() -> Iterator[Figure]:
             yield from _own(served, client)
             yield from _generator(served, client, "live.painterly", _colours())
             yield from _generator(served, client, "live.retexture", _surfaces())
-            cloud = client.submit("splats.blank", splats=SPLATS, sh_degree=1, host="")
-            cloud.wait(120)
-            yield from _generator(served, client, "view.splats", _cameras(), {"splats": cloud.assets[0].digest})
+            for cloud in CLOUDS:
+                yield from _splats(served, client, cloud)
 
 
 def _own(served: Served, client: Client) -> Iterator[Figure]:
@@ -68,30 +87,50 @@ def _own(served: Served, client: Client) -> Iterator[Figure]:
     yield Figure(BENCH, f"client's processor time per frame, {size}", client_ms, "ms", "a tick's budget, 6 ms", 6.0)
 
 
+def _splats(served: Served, client: Client, cloud: Cloud) -> Iterator[Figure]:
+    """A cloud while the camera moves, and when it rests."""
+    job = client.submit("splats.blank", splats=cloud.splats, sh_degree=1, host="")
+    job.wait(120)
+    frames = [{"camera": _camera(step, cloud.distance_m)[0]} for step in range(8)]
+    yield from _generator(
+        served, client, "view.splats", frames, {"splats": job.assets[0].digest}, of=cloud.name,
+        least_per_sec=cloud.least_per_sec, sharp_ms=cloud.sharp_ms,
+    )  # fmt: skip
+
+
 def _generator(
-    served: Served, client: Client, name: str, frames: list[dict[str, Any]], inputs: dict[str, str] | None = None
-) -> Iterator[Figure]:
+    served: Served, client: Client, name: str, frames: list[dict[str, Any]], inputs: dict[str, str] | None = None, *,
+    of: str = "", least_per_sec: float = LEAST_PER_SEC, sharp_ms: float = 0.0,
+) -> Iterator[Figure]:  # fmt: skip
     session = _ready(client, name, inputs)
     for number in range(10):
         session.answer_to(session.push(**frames[number % len(frames)]), 60)
     ages: list[float] = []
+    sharp: list[float] = []
     pictures: list[LivePicture] = []
     session.on_image = pictures.append
     before = _children_secs(served.pid)
     for number in range(40):
         begun = len(pictures)
-        session.answer_to(session.push(**frames[number % len(frames)]), 60)
+        sharp.append(session.answer_to(session.push(**frames[number % len(frames)]), 60).age_ms)
         ages.append(pictures[begun].age_ms)
     worker_ms = 1000 * (_children_secs(served.pid) - before) / len(ages)
+    moving = len(pictures)
     per_sec = _stream(client, session, frames)
+    widths = [picture.width_px for picture in pictures[moving:]]
     _close(session)
-    first = "first picture" if session.generator == "view.splats" else "picture"
-    yield Figure(BENCH, f"{name}, edit to {first}, median, {SIDE}²", statistics.median(ages), "ms",
+    what, first = f"{name}, {of}" if of else name, "first picture" if sharp_ms else "picture"
+    yield Figure(BENCH, f"{what}, edit to {first}, median, {SIDE}²", statistics.median(ages), "ms",
                  f"limit ≤ {SEEN_MS:g} ms", SEEN_MS)  # fmt: skip
-    yield Figure(BENCH, f"{name}, worker's processor time per frame, {SIDE}²", worker_ms, "ms",
+    yield Figure(BENCH, f"{what}, worker's processor time per frame, {SIDE}²", worker_ms, "ms",
                  f"limit ≤ {SEEN_MS:g} ms of one core", SEEN_MS)  # fmt: skip
-    yield Figure(BENCH, f"{name}, pictures a second while it moves, {SIDE}²", per_sec, "/s",
-                 f"wanted ≥ {LEAST_PER_SEC:g}", LEAST_PER_SEC)  # fmt: skip
+    yield Figure(BENCH, f"{what}, pictures a second while it moves, {SIDE}²", per_sec, "/s",
+                 f"wanted ≥ {least_per_sec:g}", least_per_sec)  # fmt: skip
+    if sharp_ms:
+        yield Figure(BENCH, f"{what}, side of the pictures while it moves, median", statistics.median(widths), "px",
+                     f"whole: {SIDE}", SIDE)  # fmt: skip
+        yield Figure(BENCH, f"{what}, edit to sharp picture, median, {SIDE}²", statistics.median(sharp), "ms",
+                     f"wanted ≤ {sharp_ms:g}", sharp_ms)  # fmt: skip
 
 
 def _stream(client: Client, session: LiveSession, frames: list[dict[str, Any]]) -> float:
@@ -152,21 +191,17 @@ def _colours() -> list[dict[str, Any]]:
     return found
 
 
-def _camera(step: int) -> tuple[dict[str, Any], NDArray[np.float64]]:
+def _camera(step: int, distance_m: float = 4.3) -> tuple[dict[str, Any], NDArray[np.float64]]:
     """A camera that walks around the middle of the scene, and its matrix."""
     turn = 0.5 + 0.02 * step
-    place = np.array([4.0 * np.sin(turn), 1.6, 4.0 * np.cos(turn)])
-    ahead = np.array([0.0, 0.5, 0.0]) - place
+    place = np.array([0.93 * np.sin(turn), 0.37, 0.93 * np.cos(turn)]) * distance_m
+    ahead = np.array([0.0, 0.5 if distance_m > 2 else 0.0, 0.0]) - place
     ahead /= np.linalg.norm(ahead)
     right = np.cross(ahead, [0.0, 1.0, 0.0])
     right /= np.linalg.norm(right)
     matrix = np.eye(4)
     matrix[:3, 0], matrix[:3, 1], matrix[:3, 2], matrix[:3, 3] = right, np.cross(right, ahead), -ahead, place
     return {"world_from_camera": matrix.ravel().tolist(), "fov_y_deg": 50.0}, matrix
-
-
-def _cameras() -> list[dict[str, Any]]:
-    return [{"camera": _camera(step)[0]} for step in range(8)]
 
 
 def _surfaces() -> list[dict[str, Any]]:

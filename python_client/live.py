@@ -276,9 +276,8 @@ class LiveSession:
             message.rough, message.run_ms, age_ms,
         )  # fmt: skip
         self._taken, self.fault = False, None
-        if not message.rough:
-            self.answered += 1
-            self._settle(message.frame)
+        self.answered += not message.rough
+        self._settle(message.frame - message.rough)  # even a rough one says that older frames are done with
         if self.on_image is not None:
             self.on_image(self.image)
 

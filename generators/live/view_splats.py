@@ -110,14 +110,15 @@ class Viewer:
     def _ways_for(self, whole: Camera) -> tuple[Way, ...]:
         """From the whole picture to the quickest; with as few splats as give the same small picture."""
         params = ViewSplatsParams(background="grey")
-        small, share = self.draw(whole, params, Way(THINNED_FROM)), 1.0
+        small, shares = self.draw(whole, params, Way(THINNED_FROM)), [1.0]
         for fewer in SHARES:
             thinned = self.draw(whole, params, Way(THINNED_FROM, fewer))
             if small is None or thinned is None or likeness_db(small, thinned) < SAME_DB:
                 break
-            share = fewer
-        ways = (Way(size, share if size <= THINNED_FROM else 1.0) for size in SIZES)
-        return tuple(dict.fromkeys([*(Way(size) for size in SIZES if size >= THINNED_FROM), *ways]))
+            shares.append(fewer)
+        larger = [Way(size) for size in SIZES if size > THINNED_FROM]
+        smaller = [Way(size, shares[-1]) for size in SIZES if size < THINNED_FROM]
+        return (*larger, *(Way(THINNED_FROM, share) for share in shares), *smaller)
 
     def _typical_ms(self, whole: Camera, way: Way) -> float:
         """The shorter of two times that a picture takes."""

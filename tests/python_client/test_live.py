@@ -122,6 +122,20 @@ def test_a_session_without_answers_is_fed_on_after_a_while(bridge: FakeBridge, c
     assert len(bridge.live.frames) <= 2 * WINDOW and live.dropped == 0
 
 
+def test_a_rough_picture_makes_room_for_newer_frames(bridge: FakeBridge, client: Client) -> None:
+    bridge.live.answer = lambda frame: None
+    live = client.live("live.mirror", width_px=4, height_px=4)
+    live.wait_until(lambda one: one.state == "ready", 5)
+    for number in range(1, WINDOW + 1):
+        live.push(colour=bytes(48))
+        until(client, lambda number=number: len(bridge.live.frames) == number)  # type: ignore[misc]
+    assert list(live._under_way) == list(range(1, WINDOW + 1))
+    bridge.live.show("live-1", bridge.live.frames[-1], bytes(48), rough=True)
+    until(client, lambda: live.image is not None)
+    assert list(live._under_way) == [WINDOW] and live.answered == 0
+    assert live.image is not None and live.image.rough and live.image.age_ms > 0
+
+
 def test_rough_pictures_come_first(bridge: FakeBridge, client: Client) -> None:
     def answer(frame: FakeFrame) -> bytes:
         bridge.live.show("live-1", frame, bytes(48), rough=True)

@@ -12,6 +12,7 @@ from engines.importance import falling, importance
 from engines.splat_order import morton_order
 from engines.splat_values import opacity_from_logit, scale_from_log
 from generators.radiance.parameters import Parameters
+from generators.radiance.rasterizer.compositing import ALPHA_MAX
 from generators.radiance.rasterizer.projection import LOG_SCALE_MAX
 
 BLOCK = 256
@@ -58,7 +59,7 @@ def drawn_cloud(parameters: Parameters) -> DrawnCloud:
     scales = scale_from_log(np.minimum(parameters.log_scales[order], LOG_SCALE_MAX))
     rows[:count, 3:12] = (_turns(parameters.quaternions[order]) * scales[:, None, :]).reshape(-1, 9)
     with np.errstate(divide="ignore"):
-        levels_of_opacity = np.log2(opacity_from_logit(parameters.logits[order]))
+        levels_of_opacity = np.log2(np.minimum(opacity_from_logit(parameters.logits[order]), ALPHA_MAX))
     rows[:count, 12] = np.maximum(levels_of_opacity, NOWHERE)
     if count:
         rows[count:, :3] = rows[count - 1, :3]

@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
-from generators.radiance.rasterizer.compositing import ALPHA_MAX, ALPHA_MIN, AREA, HALF_TILE
+from generators.radiance.rasterizer.compositing import ALPHA_MIN, AREA, HALF_TILE
 from generators.radiance.rasterizer.forward.binning import FEW, Keys, reach_across, sort_few, sort_many
 from generators.radiance.rasterizer.forward.lanes import prefetch
 from generators.radiance.rasterizer.forward.projection import RECORD
 from generators.radiance.rasterizer.kernels import inlined, parallel_kernel, prange
 from generators.radiance.rasterizer.lanes import (
     WIDTH,
-    at_most,
     exp2,
     largest,
     load,
@@ -35,6 +34,8 @@ OPAQUE = np.float32(1 / 512)
 """A pixel whose transmittance is below this is held to be opaque: half a grey level."""
 CHECK_EVERY = 16
 """Splats between two looks at whether a half is opaque."""
+SMALL = np.float32(4)
+"""Splats that reach no further up and down are drawn as boxes: to find their rows takes longer than to draw them."""
 AHEAD = 6
 """So many splats before its turn a record is asked of memory."""
 
@@ -44,7 +45,9 @@ def composite_half(one: FloatArray, x: Any, y: Any, half: int, through: FloatArr
     """Add a splat, whose centre is (x, y) from the tile's first pixel centre, to half a tile."""
     a, b, c, level = one[2], one[3], one[4], one[5]
     low = np.float32(half * WIDTH) - x
-    least, greatest = reach_across(low, low + np.float32(WIDTH - 1), one[7], c, b, a, level - LOG2_CUT + SLACK)
+    least, greatest = -one[7], one[7]
+    if one[7] > SMALL:
+        least, greatest = reach_across(low, low + np.float32(WIDTH - 1), one[7], c, b, a, level - LOG2_CUT + SLACK)
     y0 = int(max(ZERO, min(np.ceil(y + least - SLACK), np.float32(TILE))))
     y1 = int(max(ZERO, min(np.floor(y + greatest + SLACK) + ONE, np.float32(TILE))))
     dx = ramp() + spread(low)
@@ -55,7 +58,7 @@ def composite_half(one: FloatArray, x: Any, y: Any, half: int, through: FloatArr
         at = half * HALF_TILE + row * WIDTH
         dy = np.float32(row) - y
         power = spread(level - c * dy * dy) - square - cross * spread(dy)
-        alpha = at_most(exp2(power), spread(ALPHA_MAX))
+        alpha = exp2(power)
         before = load(through, at)
         weight = where_at_least(alpha, spread(ALPHA_MIN), alpha * before)
         store(through, at, before - weight)
