@@ -7,6 +7,9 @@ import platform
 
 from generators.pipe import DeviceRow
 
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+"""What CUDA's runtime, the processor's allocator, cuBLAS, cuDNN and cuFFT say in a plain `RuntimeError`."""
+
 
 def prepare_torch(threads: int) -> str:
     """Import torch and let it use `threads` cores (0 leaves its own choice); returns its version."""
@@ -32,6 +35,13 @@ def found_devices(*, with_torch: bool) -> list[DeviceRow]:
                 DeviceRow(name=f"cuda:{index}", title=properties.name, memory_bytes=int(properties.total_memory))
             )
     return [*rows, cpu]
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: torch's own, or what an allocator or a library below it said."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def _processor_name() -> str:

@@ -20,6 +20,7 @@ from engines.errors import EnginesError
 from engines.importance import order_of, sorted_splats
 from engines.kinds import Kind
 from engines.neutral import WHOLE_FILE, manifest_from_bytes, read, write
+from generators.device import ran_out_of_memory
 from generators.events import Cancelled, Event, GeneratorError, Grown, Note, Preview, Produced, Progress, Request
 from generators.growth import Publisher
 from generators.pacing import Pacer
@@ -32,6 +33,8 @@ MOST_NOTES = 64
 MOST_PRODUCED = 1024
 _MOST_NOTE_CHARS = 4000
 _MOST_STAGE_CHARS = 200
+_MOST_MEMORY_CHARS = 400
+"""What torch says goes on for a page, with the names of its own settings."""
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -187,8 +190,8 @@ def ended_by(order: RunOrder | LiveOrder, error: Exception) -> Ended:
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return Ended(run=order.run, outcome="failed", cause="disk", message=f"{os.strerror(error.errno or 0)}")
     traceback.print_exception(error, file=sys.stderr)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        message = f"memory ran out on {order.device}: {error}".rstrip(": ")
+    if ran_out_of_memory(error):
+        message = f"memory ran out on {order.device}: {error}".rstrip(": ")[:_MOST_MEMORY_CHARS]
         remedy = "ask for a smaller size, or close other programs that use the device"
         return Ended(run=order.run, outcome="failed", cause="memory", message=message, remedy=remedy, tainted=True)
     # an error of the CUDA runtime stays in its process; nothing that runs there afterwards can be trusted

@@ -188,3 +188,17 @@ def test_a_film_is_handed_over_as_its_file_where_captures_are_taken(tmp_path: Pa
     assert runner.read_input(row) == Capture(film, "walk")
     with pytest.raises(DamagedFile):
         runner.read_input(msgspec.structs.replace(row, undecoded=False))
+
+
+def exhausting(request: Request, context: Context) -> Iterator[Event]:
+    import torch
+
+    yield Progress(0.5, "filling")
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. " + "See the documentation. " * 50)
+
+
+def test_memory_that_runs_out_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, _ = local("exhausting", tmp_path, monkeypatch)
+    assert (ended.outcome, ended.cause, ended.tainted) == ("failed", "memory", True)
+    assert ended.message.startswith("memory ran out on cpu: CUDA out of memory. Tried to allocate 20.00 GiB.")
+    assert "smaller size" in ended.remedy and len(ended.message) <= 400
