@@ -69,6 +69,16 @@ class SplatsFromPhotosParams(Params):
             extra_json_schema={"advanced": True, "suggestions": [0.0, 0.1, 0.3]},
         ),
     ] = 0.0
+    normal_weight: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10,
+            title="Smooth surfaces",
+            description="Lays splats flat on surfaces without bumps, as meshes and relighting need them; 0 is off",
+            extra_json_schema={"advanced": True, "suggestions": [0.0, 0.05, 0.2]},
+        ),
+    ] = 0.0
     hold_out_every: Annotated[
         int,
         Meta(

@@ -209,6 +209,7 @@ def _settings(params: SplatsFromPhotosParams, seed: int) -> TrainerSettings:
         antialiased=params.antialiased,
         exposure=params.exposure,
         depth_weight=params.depth_weight,
+        normal_weight=params.normal_weight,
         background=params.background,
         seed=seed,
     )

@@ -26,10 +26,11 @@ from generators.radiance.exposure import Exposure
 from generators.radiance.losses import WINDOW_PX, photometric, psnr
 from generators.radiance.parameters import Parameters, to_splats
 from generators.radiance.photographs import Photograph
-from generators.radiance.rasterizer import Backend, Projection, Raster, Rules, backend_for
+from generators.radiance.rasterizer import Backend, Projection, Rules, backend_for
 from generators.radiance.seeding import seed_cloud
 from generators.radiance.stereo import focus
 from generators.radiance.strategy import Default, Mcmc, Strategy
+from generators.radiance.surfaces import DEPTH, Surfaces
 
 PARTS = ("render", "loss", "backward", "optimise")
 SHORT_RUN = 1000
@@ -56,6 +57,10 @@ class TrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssim_weight: float = 0.2
     depth_weight: float = 0.0
     """How much the difference to known inverse depth counts beside that of colours; 0: depth is not drawn at all."""
+    normal_weight: float = 0.0
+    """How much the difference of drawn normals to those of the drawn depth counts; 0: normals are not drawn at all."""
+    normals_from: float = 0.25
+    """Share of the run after which it counts: splats are to find their places first."""
     antialiased: bool = False
     background: Literal["black", "white", "random"] = "black"
     exposure: bool = False
@@ -168,13 +173,6 @@ def halved(photograph: Photograph) -> Photograph:
         mask = mask[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).min((1, 3))
     alpha = None if photograph.alpha is None else mean(photograph.alpha)
     return Photograph(photograph.name, camera, mean(photograph.pixels), alpha, mask)
-
-
-def _drawn(projection: Projection, view: View, background: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The features to composite and what lies behind them: colour, and depth after it where that is held to."""
-    if view.inverse is None:
-        return projection.colour, background
-    return np.concatenate([projection.colour, projection.depth[:, None]], 1), np.append(background, np.float32(0))
 
 
 class Trainer:
@@ -294,7 +292,9 @@ class Trainer:
         view = (self._coarse if coarse else self._fine)[index]
         width, height = view.camera.width, view.camera.height
         projection = self.backend.project(self.parameters, view.camera, rules, sound=True)
-        raster = self.backend.rasterize(projection, *_drawn(projection, view, background), width, height)
+        surfaces = self._surfaces(projection, view)
+        drawn = (projection.colour, background) if surfaces is None else surfaces.drawn(background)
+        raster = self.backend.rasterize(projection, *drawn, width, height)
         image = raster.image[:3]
         clock.append(time.perf_counter())
         seen = image if self.exposure is None else self.exposure.applied(index, image)
@@ -302,15 +302,17 @@ class Trainer:
         grad_image = compared.gradient
         if self.exposure is not None:
             grad_image = self.exposure.step(index, image, grad_image)
-        held = self._depth_difference(raster, view)
+        held = None if surfaces is None else surfaces.compared(raster, view.mask)
         clock.append(time.perf_counter())
         if held is None:
             flat, by_depth = self.backend.rasterize_backward(raster, grad_image), None
         else:
-            grad_image = np.concatenate([grad_image, held.by_depth[None]])
+            grad_image = np.concatenate([grad_image, held.by_features])
             flat = self.backend.rasterize_backward(raster, grad_image, held.by_transmittance)
-            by_depth = np.ascontiguousarray(flat.features[:, 3])
+            by_depth = np.ascontiguousarray(flat.features[:, DEPTH])
         gradients = self.backend.project_backward(self.parameters, view.camera, rules, projection, flat, by_depth)
+        if surfaces is not None:
+            surfaces.pull(flat, gradients)
         clock.append(time.perf_counter())
         self._strategy.observe(projection, flat, width, height)
         self._strategy.regularise(self.parameters, gradients)
@@ -325,12 +327,19 @@ class Trainer:
         loss = compared.loss if held is None else compared.loss + held.loss
         return Report(self.iteration, loss, len(self.parameters), seconds)
 
-    def _depth_difference(self, raster: Raster, view: View) -> depth_loss.DepthDifference | None:
-        if view.inverse is None:
+    def _surfaces(self, projection: Projection, view: View) -> Surfaces | None:
+        """What surfaces are held to at this point of the run, if anything."""
+        settings = self.settings
+        normal_weight = settings.normal_weight if self.fraction >= settings.normals_from else 0.0
+        if view.inverse is None and normal_weight == 0:
             return None
-        weight = self.settings.depth_weight
-        return depth_loss.inverse_depth_loss(
-            raster.image[3], raster.transmittance, view.inverse, weight=weight, mask=view.mask
+        return Surfaces(
+            self.parameters,
+            projection,
+            view.camera,
+            inverse=view.inverse,
+            depth_weight=settings.depth_weight,
+            normal_weight=normal_weight,
         )
 
     def _refines_now(self) -> bool:
