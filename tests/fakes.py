@@ -221,7 +221,7 @@ GROW = GeneratorSpec(
     params=GrowParams,
     run="tests.fakes:grow",
     timeout_secs=60.0,
-    silence_secs=2.0,
+    silence_secs=30.0,
     resumable=True,
     grows=True,
     steers=("pause", "finish"),
@@ -244,6 +244,16 @@ HASTY = GeneratorSpec(
     params=ScriptParams,
     run="tests.fakes:run",
     timeout_secs=0.6,
+    silence_secs=60.0,
+)
+SILENT = GeneratorSpec(
+    id="fake.silent",
+    title="Fake that must talk",
+    promise="Is ended when it says nothing.",
+    gives=(Kind.IMAGE,),
+    params=ScriptParams,
+    run="tests.fakes:run",
+    timeout_secs=60.0,
     silence_secs=0.3,
 )
 REPAINT = GeneratorSpec(
@@ -272,7 +282,7 @@ HUGE = GeneratorSpec(
     run="tests.fakes:run",
     needs=Needs(gpu_memory_gb=10_000.0),
 )
-SPECS = (GROW, SCRIPT, HASTY, REPAINT, ABSENT, HUGE)
+SPECS = (GROW, SCRIPT, HASTY, SILENT, REPAINT, ABSENT, HUGE)
 
 
 def quick_workers(**changes: object) -> WorkerSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,18 @@ from tests import fakes
 
 M = TypeVar("M")
 TERMINAL = (JobFinished, JobFailed, JobCancelled)
-PATIENCE_SECS = 30.0
+PATIENCE_SECS = 120.0
+"""How long anything may take on the slowest machine; a test that passes never waits for it."""
+
+
+def act(story: Coroutine[Any, Any, None]) -> None:
+    """Run a test's story in a loop of its own."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(PATIENCE_SECS):
+            await story
+
+    asyncio.run(limited())
 
 
 class Workplace:

@@ -20,6 +20,7 @@ from bridge.export_process import _told
 from bridge.exporter import ExportOrder, perform
 from bridge.messages import Deliver
 from tests.bridge.served import Served
+from tests.workplace import PATIENCE_SECS
 
 
 @contextlib.asynccontextmanager
@@ -46,7 +47,8 @@ def test_a_process_that_died_is_replaced(tmp_path: Path) -> None:
             first = pid_of(one)
             os.kill(first, signal.SIGSTOP)
             waiting = asyncio.create_task(one.delivery.files(digest, Deliver(host="web")))
-            await asyncio.sleep(0.05)
+            while not one.exporter._turn.locked():  # from then on the order is in the pipe
+                await asyncio.sleep(0.01)
             os.kill(first, signal.SIGKILL)
             with pytest.raises(RequestError, match="signal 9"):
                 await waiting
@@ -148,7 +150,7 @@ def test_the_process_dies_with_a_killed_parent(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECS
     while discovery.is_alive(child) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not discovery.is_alive(child)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +29,7 @@ from bridge.messages import (
 from engines.assets import Image
 from engines.neutral import read
 from tests import fakes
-from tests.workplace import Workplace, working
-
-
-def act(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(story, 60))
+from tests.workplace import Workplace, act, working
 
 
 def test_a_job_goes_from_request_to_asset(tmp_path: Path) -> None:
@@ -179,15 +172,13 @@ def test_a_waiting_job_is_cancelled_at_once(tmp_path: Path) -> None:
 
 def test_a_running_job_stops_when_asked(tmp_path: Path) -> None:
     async def story() -> None:
-        async with working(tmp_path, workers=fakes.quick_workers(grace_secs=20.0)) as place:
-            job = place.submit(params={"sleep_secs": 30})
+        async with working(tmp_path, workers=fakes.quick_workers(grace_secs=600.0)) as place:
+            job = place.submit(params={"sleep_secs": 600})
             await place.started(job.job_id)
             (pid,) = [worker.process.pid for worker in place.supervisor._workers if worker.run]
-            began = time.monotonic()
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             assert isinstance(await place.end_of(job.job_id), JobCancelled)
-            assert time.monotonic() - began < 10, "not even the grace time passed"
             assert pid in place.supervisor.pids(), "a run that stops by itself keeps its worker"
 
     act(story())
@@ -197,16 +188,16 @@ def test_a_deaf_job_is_ended_with_its_worker_and_the_spare_takes_over(tmp_path: 
     async def story() -> None:
         async with working(tmp_path) as place:
             await place.ready(2)
-            job = place.submit(params={"note": "now", "sleep_secs": 30, "deaf": True, "child": True})
+            before = set(place.supervisor.pids())
+            job = place.submit(params={"note": "now", "sleep_secs": 600, "deaf": True, "child": True})
             await place.until(lambda: place.of(job.job_id, JobNoted))
-            await asyncio.sleep(0.2)
-            began = time.monotonic()
+            (deaf,) = [worker.process.pid for worker in place.supervisor._workers if worker.run]
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             after = place.submit(seed=5)
             assert isinstance(await place.end_of(job.job_id), JobCancelled)
-            assert 0.25 < time.monotonic() - began < 2.0
+            await place.started(after.job_id)
+            assert {worker.process.pid for worker in place.supervisor._posts.values()} == before - {deaf}
             assert isinstance(await place.end_of(after.job_id), JobFinished)
-            assert time.monotonic() - began < 2.0, "the spare was warm"
 
     act(story())
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from python_client import messages
 from python_client.transfers import Delivery, Spool
 from tests.bridge.served import client, served
 from tests.engines.test_importance import cloud
+from tests.workplace import act
 
 
 def file_row(name: str, shape: tuple[int, ...], offset: int = 128, **changes: Any) -> FileRow:
@@ -58,10 +57,6 @@ def test_what_is_no_cloud_comes_file_by_file() -> None:
     picture = file_row("b", (), dtype="", size_bytes=99)
     assert interleaved([file_row("a", (5,)), picture]) is None
     assert interleaved([file_row("a", (5,)), file_row("b", (5,), size_bytes=5)]) is None
-
-
-def act(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(story, 60))
 
 
 def test_a_client_can_draw_a_cloud_while_it_arrives(tmp_path: Path) -> None:

@@ -27,13 +27,14 @@ from bridge.messages import (
 )
 from bridge.server import WRITE_LIMIT_BYTES
 from tests.bridge.served import TOKEN, Served, client, served
+from tests.workplace import PATIENCE_SECS
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """A test's whole life in a loop of its own, with a limit."""
 
     async def limited() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECS):
             await work
 
     asyncio.run(limited())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,9 @@ from bridge.messages import (
     JobSteer,
     JobSteered,
 )
-from tests.workplace import Workplace, working
+from tests.workplace import Workplace, act, working
 
 SLOW = {"steps": 400, "step_secs": 0.005}
-
-
-def act(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(story, 60))
 
 
 def steer(place: Workplace, job_id: str, action: Any) -> None:
@@ -54,13 +49,17 @@ def test_a_paused_run_stands_still_frees_its_device_and_outlives_its_silence(tmp
     async def story() -> None:
         async with working(tmp_path / "root") as place:
             journal = tmp_path / "journal"
-            job_id = await at_work(place, journal=str(journal))
             await place.ready()
+            job_id = await at_work(place, journal=str(journal))
             await steered(place, job_id, "pause", "paused")
             stands = journal.read_text()
             other = await place.end_of(place.submit().job_id)
             assert isinstance(other, JobFinished), "other jobs go on"
-            await asyncio.sleep(2.5)  # the generator may be silent for two seconds
+            active = place.jobs._dispatcher.running[job_id].active
+            assert active is not None
+            allowed_secs, active._silence_secs = active._silence_secs, 0.5
+            await asyncio.sleep(1.0)
+            active._silence_secs = allowed_secs
             assert journal.read_text() == stands and not place.of(job_id, JobFinished)
             [row] = [row for row in place.jobs.page(place.session, _page()).jobs if row.job_id == job_id]
             assert (row.state, row.steered) == (JobState.RUNNING, "paused")

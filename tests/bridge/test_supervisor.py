@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,7 @@ from bridge.process import WorkerProcess
 from bridge.supervisor import Ending, Supervisor
 from generators.pipe import DeviceRow, RunOrder, WorkerMessage
 from tests import fakes
-
-
-def act(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(story, 60))
+from tests.workplace import PATIENCE_SECS, act
 
 
 class Ear:
@@ -38,7 +36,7 @@ class Ear:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECS):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -94,11 +92,10 @@ def test_the_spare_takes_over_at_once_and_is_replaced(tmp_path: Path) -> None:
         await supervisor.start()
         await until(ready(supervisor, 2))
         before = set(supervisor.pids())
-        ear, active = run(supervisor, tmp_path, sleep_secs=60, deaf=True)
+        ear, active = run(supervisor, tmp_path, sleep_secs=600, deaf=True)
         os.kill(active.worker.process.pid, signal.SIGKILL)
-        killed = time.monotonic()
         assert (await ear.ending).outcome == "died"
-        assert supervisor.idle_device() is not None and time.monotonic() - killed < 1.0
+        assert supervisor.idle_device() is not None, "nothing had to be started for it"
         next_ear, next_active = run(supervisor, tmp_path)
         assert next_active.worker.process.pid in before
         assert (await next_ear.ending).outcome == "finished"
@@ -166,16 +163,16 @@ def test_cancel_is_asked_first_and_forced_after_the_grace_time(tmp_path: Path) -
         supervisor = Supervisor(tmp_path, fakes.quick_workers())
         await supervisor.start()
         await until(ready(supervisor, 2))
-        for deaf in (False, True):
-            ear, active = run(supervisor, tmp_path, sleep_secs=60, deaf=deaf)
-            await asyncio.sleep(0.4)
+        for deaf, grace_secs in ((False, PATIENCE_SECS), (True, 0.4)):
+            ear, active = run(supervisor, tmp_path, note="at work", sleep_secs=PATIENCE_SECS, deaf=deaf)
+            await until(partial(len, ear.words))
             began = time.monotonic()
-            active.cancel(0.4)
+            active.cancel(grace_secs)
             active.cancel(0.0)
             ending = await ear.ending
             assert ending.outcome == "cancelled"
-            assert (time.monotonic() - began >= 0.4) == deaf
             assert active.worker.process.is_over == deaf
+            assert not deaf or time.monotonic() - began >= grace_secs, "the second word changes nothing"
         await supervisor.stop()
 
     act(story())
@@ -186,14 +183,12 @@ def test_a_stop_leaves_no_process_behind_whatever_runs(tmp_path: Path) -> None:
         supervisor = Supervisor(tmp_path, fakes.quick_workers())
         await supervisor.start()
         await until(ready(supervisor, 2))
-        ear, active = run(supervisor, tmp_path, sleep_secs=60, deaf=True, child=True)
+        ear, active = run(supervisor, tmp_path, sleep_secs=600, deaf=True, child=True)
         me = psutil.Process(active.worker.process.pid)
         await until(lambda: me.children())
         family = [*me.children(), *(psutil.Process(pid) for pid in supervisor.pids())]
-        began = time.monotonic()
         await supervisor.stop()
-        assert time.monotonic() - began < 2.0
-        gone, alive = psutil.wait_procs(family, timeout=2)
+        gone, alive = psutil.wait_procs(family, timeout=PATIENCE_SECS)
         assert not alive and len(gone) == 3
         assert not ear.ending.done(), "a stopping bridge tells of no end: the job is put back"
 

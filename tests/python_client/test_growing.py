@@ -134,9 +134,9 @@ def play(bridge: FakeBridge, client: Client, versions: int) -> Any:
     cloud = job.cloud
     assert cloud is not None
     for version in range(1, versions + 1):
-        client.drive(lambda version=version: cloud.version >= version, 20, "a version")  # type: ignore[misc]
+        client.drive(lambda version=version: cloud.version >= version, 120, "a version")  # type: ignore[misc]
         bridge.release()
-    client.drive(lambda: cloud.final, 20, "the last version")
+    client.drive(lambda: cloud.final, 120, "the last version")
     assert seen == sorted(seen)
     return job
 
@@ -151,7 +151,7 @@ def test_a_cloud_grows_version_by_version(tmp_path: Path, by_path: bool) -> None
         asks = [one for one in bridge.received if one["type"] == "growth.get"]
         assert [one["have"] for one in asks] == sorted(one["have"] for one in asks)
         assert bridge.received[1]["growth"] == {"per_sec": 5, "splats_max": 0, "sh_degree": 3}
-        client.drive(lambda: job.over, 20, "the end")
+        client.drive(lambda: job.over, 120, "the end")
         [grown] = [event for event in job.take_events() if isinstance(event, events.Grown)]
         assert grown.final and str(grown) == "version 7, the last: 9 splats"
 
@@ -186,9 +186,9 @@ def test_who_wants_the_files_instead_is_spared_the_last_version() -> None:
         job = client.submit("test.cloud", growth=Growth(final=False))
         cloud = job.cloud
         assert cloud is not None
-        client.drive(lambda: cloud.version == 1, 10, "the first version")
+        client.drive(lambda: cloud.version == 1, 120, "the first version")
         bridge.release()
-        job.result(10)
+        job.result(120)
         client.ping()
         assert not cloud.final and len([one for one in bridge.received if one["type"] == "growth.get"]) == 1
 
@@ -196,9 +196,9 @@ def test_who_wants_the_files_instead_is_spared_the_last_version() -> None:
 def test_who_does_not_ask_is_told_nothing() -> None:
     with FakeBridge(script(1)) as bridge, connect(bridge.url, bridge.token) as client:
         job = client.submit("test.cloud")
-        client.drive(lambda: job.state == "running", 10, "the start")
+        client.drive(lambda: job.state == "running", 120, "the start")
         bridge.release()
-        client.drive(lambda: job.over, 10, "the end")
+        client.drive(lambda: job.over, 120, "the end")
         assert job.cloud is None and not [one for one in bridge.received if one["type"] == "growth.get"]
 
 
@@ -209,19 +209,19 @@ def test_a_job_is_paused_resumed_and_finished() -> None:
 
     with FakeBridge(steps) as bridge, connect(bridge.url, bridge.token) as client:
         job = client.submit("test.cloud")
-        client.drive(lambda: job.state == "running", 10, "the start")
+        client.drive(lambda: job.state == "running", 120, "the start")
         job.pause()
-        client.drive(lambda: job.steered == "paused", 10, "the pause")
+        client.drive(lambda: job.steered == "paused", 120, "the pause")
         bridge.cut()
-        client.drive(lambda: bridge.connections == 2 and client.state.status == "connected", 10, "coming back")
+        client.drive(lambda: bridge.connections == 2 and client.state.status == "connected", 120, "coming back")
         job.resume()
-        client.drive(lambda: job.steered == "", 10, "going on")
+        client.drive(lambda: job.steered == "", 120, "going on")
         job.finish()
-        client.drive(lambda: job.steered == "finishing", 10, "finishing")
+        client.drive(lambda: job.steered == "finishing", 120, "finishing")
         said = [event.steered for event in job.take_events() if isinstance(event, events.Steered)]
         assert said == ["paused", "", "finishing"]
         bridge.release()
-        client.drive(lambda: job.over, 10, "the end")
+        client.drive(lambda: job.over, 120, "the end")
         with pytest.raises(Exception, match="it is finished"):
             job.pause()
 

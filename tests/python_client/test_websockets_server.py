@@ -64,7 +64,7 @@ class Line:
         self.transport = Transport(address, fingerprint=fingerprint)
         self.socket = WebSocket(address.authority, subprotocol="scenecast.v1", max_message_bytes=maximum)
         self.early: list[tuple[int, bytes]] = []
-        self.deadline = time.monotonic() + 20
+        self.deadline = time.monotonic() + 120
 
     def __enter__(self) -> Line:
         try:
