@@ -156,7 +156,7 @@ class LiveSession:
         if self.stage != "ready" or not self._intake.waits or self._process is None:
             return
         if self._at_work:
-            if self._newer_told < self._at_work:
+            if self._newer_told <= self._at_work:
                 self._newer_told = self._intake.number
                 self._process.send(NewerOrder(run=self._run, frame=self._intake.number))
             return
