@@ -1,4 +1,4 @@
-"""What nerfstudio's command line takes and says, as of its release 1.1: commands, progress, where results lie.
+"""What nerfstudio's command line takes and says, as of its release 1.1.5: commands, progress, where results lie.
 
 Its `config.yml` is a pickle in disguise; only its own exporter, in its own environment, ever reads the one that its
 own trainer has just written.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,25 @@ RESERVED = (
     "--load-dir", "--load-checkpoint", "--machine.seed",
 )  # fmt: skip
 """Flags that the caller sets itself, or that would have foreign files loaded."""
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def visible_to(device: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """What has nerfstudio, which always takes the first card that it sees, see one alone: that of a torch device name.
+
+    A list that is in the environment already is what our numbers count in.
+    """
+    kind, _, number = device.partition(":")
+    if kind != "cuda":
+        return {}
+    seen = [name.strip() for name in environment.get(VISIBLE, "").split(",") if name.strip()]
+    index = int(number or 0)
+    return {VISIBLE: seen[index] if index < len(seen) else str(index)}
+
+
+def says_memory_ran_out(words: str) -> bool:
+    """Whether a line, or the error made of the last ones, says that the card's memory was not enough."""
+    return "out of memory" in words.lower() or "OutOfMemoryError" in words
 
 
 def train_command(

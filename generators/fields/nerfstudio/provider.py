@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from generators.fields.nerfstudio.contract import (
     export_command,
     plain,
     progress_of,
+    says_memory_ran_out,
     train_command,
     trained_in,
+    visible_to,
 )
 from generators.fields.nerfstudio.dataset import write_dataset
 from generators.fields.nerfstudio.process import lines_of
@@ -48,7 +51,8 @@ POINT_SIZE = 0.5
 def run(request: Request, context: WatchedContext) -> Iterator[Event]:
     """Splats that nerfstudio has made of `request.inputs["photos"]`, in the photographs' world.
 
-    Raises `GeneratorError` when the environment is missing, fails, or leaves something that cannot be read.
+    Raises `GeneratorError` when the environment is missing, fails, or leaves something that cannot be read, and
+    `MemoryError` when it fails because the card's memory ran out.
     """
     params, photos = request.params, request.inputs.get("photos")
     if not isinstance(params, NerfstudioParams):
@@ -73,13 +77,13 @@ def run(request: Request, context: WatchedContext) -> Iterator[Event]:
     photographs, unreadable = load_photographs(capture, longest_side_px=params.resolution_px, check=context.check)
     for one in (*capture.skipped, *unreadable)[:20]:
         yield Note(f"left out: {one.name} ({one.reason})")
-    data = write_dataset(photographs, _fresh(context.scratch / "data"), context.check)
+    data = write_dataset(photographs, _fresh(context.scratch / "data"), context.check, points=capture.points)
     yield from _train(python, params, request.seed, data, context)
     trained = trained_in(context.scratch / "outputs", params.method)
     yield Progress(TRAINED, "exporting")
     exported = context.scratch / "exported"
     command = export_command(python, params.method, trained.config, exported, points=params.points)
-    for _ in lines_of(command, context.check, folder=context.scratch, environment=ENVIRONMENT):
+    for _ in _said(command, context):
         pass
     splats = brought_home(exported, params.method, trained)
     yield Note(f"{len(splats.positions):,} splats by nerfstudio's {params.method}, {params.iterations} iterations")
@@ -102,12 +106,24 @@ def _train(python: Path, params: NerfstudioParams, seed: int, data: Path, contex
         python, params.method, data, output, iterations=params.iterations, seed=seed, flags=params.flags
     )
     yield Progress(READ, f"starting {params.method}")
-    for line in lines_of(command, context.check, folder=context.scratch, environment=ENVIRONMENT):
+    for line in _said(command, context):
         share = progress_of(line)
         if share is not None:
             yield Progress(READ + (TRAINED - READ) * share, f"{params.method} {100 * share:.0f} %")
-        elif "out of memory" in line.lower():
-            yield Note(f"nerfstudio says: {plain(line)[:300]}")
+
+
+def _said(command: Sequence[str], context: WatchedContext) -> Iterator[str]:
+    """A command's lines on the card that the job was given. Raises `GeneratorError`, `MemoryError`."""
+    environment = ENVIRONMENT | visible_to(context.device, os.environ)
+    ran_out = ""
+    try:
+        for line in lines_of(command, context.check, folder=context.scratch, environment=environment):
+            ran_out = plain(line).strip()[:300] if says_memory_ran_out(line) else ran_out
+            yield line
+    except GeneratorError as error:
+        if ran_out:
+            raise MemoryError(f"nerfstudio says: {ran_out}") from error
+        raise
 
 
 def brought_home(folder: Path, method: Method, trained: Trained) -> Splats:

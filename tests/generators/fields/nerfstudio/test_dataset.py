@@ -9,6 +9,7 @@ import numpy as np
 
 from generators.fields.nerfstudio.dataset import write_dataset
 from generators.radiance.capture import read_capture
+from generators.radiance.colmap import Points
 from generators.radiance.photographs import Photograph, load_photographs
 from tests.generators.fields.lattices import ROOM
 
@@ -33,6 +34,24 @@ def test_a_dataset_comes_back_as_the_same_capture(tmp_path: Path) -> None:
         assert (new.alpha is None) == (old.alpha is None) and (new.mask is None) == (old.mask is None)
     np.testing.assert_array_equal(again[1].alpha, alpha)
     np.testing.assert_array_equal(again[2].mask, mask)
+    frames = json.loads((folder / "transforms.json").read_text())["frames"]
+    assert all("mask_path" in frame for frame in frames)  # nerfstudio takes one for every picture or for none
+
+
+def test_no_mask_is_written_where_there_is_none(tmp_path: Path) -> None:
+    folder = write_dataset(ROOM[:3], tmp_path / "data")
+    assert not (folder / "masks").exists() and "mask_path" not in (folder / "transforms.json").read_text()
+
+
+def test_points_come_back_in_the_world_of_the_poses(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    points = Points(rng.normal(size=(5, 3)).astype(np.float32), np.linspace(0, 1, 15, dtype=np.float32).reshape(5, 3))
+    folder = write_dataset(ROOM[:3], tmp_path / "data", points=points)
+    assert json.loads((folder / "transforms.json").read_text())["ply_file_path"] == "sparse_pc.ply"
+    again = read_capture(folder).points
+    assert again is not None
+    np.testing.assert_allclose(again.positions, points.positions, atol=1e-6)
+    np.testing.assert_allclose(again.colours, points.colours, atol=1 / 255)
 
 
 def test_poses_are_nerfstudios(tmp_path: Path) -> None:

@@ -79,6 +79,27 @@ def test_failures_are_told_in_its_own_words(
         list(run(request(tmp_path), Bench(fresh(tmp_path / "scratch"))))
 
 
+def test_memory_that_ran_out_on_the_card_is_told_as_such(
+    tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_NERFSTUDIO", "full")
+    with pytest.raises(MemoryError, match=r"CUDA out of memory. Tried to allocate 2.00 GiB"):
+        list(run(request(tmp_path), Bench(fresh(tmp_path / "scratch"))))
+
+
+@pytest.mark.parametrize(("device", "seen", "card"), [("cuda:1", None, "1"), ("cuda:1", "2,GPU-ab", "GPU-ab")])
+def test_it_trains_on_the_card_that_the_job_was_given(
+    tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch, device: str, seen: str | None, card: str
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if seen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    bench = Bench(fresh(tmp_path / "scratch"))
+    bench.device = device
+    list(run(request(tmp_path), bench))
+    assert (bench.scratch / "card").read_text() == card
+
+
 def test_an_environment_without_nerfstudio_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCENECAST_NERFSTUDIO_PYTHON", sys.executable)
     with pytest.raises(GeneratorError, match="No module named"):

@@ -30,8 +30,12 @@ def main() -> None:
     if mode == "fails":
         print("Traceback (most recent call last):\nRuntimeError: \x1b[31mNo CUDA GPUs are available\x1b[0m", flush=True)
         sys.exit(1)
+    if mode == "full":
+        print("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\nSome more words", flush=True)
+        sys.exit(1)
     frames = json.loads((Path(options.data) / "transforms.json").read_text())["frames"]
     assert all((Path(options.data) / frame["file_path"]).is_file() for frame in frames)
+    assert len({"mask_path" in frame for frame in frames}) == 1  # as its own data parser asserts
     print("Step (% Done)       Train Iter (time)    ETA (time)  Train Rays / Sec")
     if mode == "hangs":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -51,6 +55,7 @@ def main() -> None:
     (folder / "data.json").write_text(
         json.dumps({"data": options.data, "degree": options.degree, "seed": options.seed})
     )
+    Path("card").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
 
 
 if __name__ == "__main__":
