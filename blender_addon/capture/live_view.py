@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
@@ -30,6 +30,8 @@ class View:
     """Where the picture's corners lie in the world, counted from the lower left, on the plane of what is looked at."""
     key: tuple[Any, ...]
     """Equal for views that show the same from the same place."""
+    depth: NDArray[np.float32] | None = None
+    """[H, W], window depth 0..1, lowest row first, where the viewport was drawn for it."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class ViewportReader:
         width, height = (max(LEAST_SIDE_PX, round(side * scale)) for side in (region.width, region.height))
         if not {"colour", "depth", "normal"} & set(channels):
             return Reading(view, width, height)
-        pictures = self._drawn(area, view, width, height, colour="colour" in channels,
-                               depth=bool({"depth", "normal"} & set(channels)))  # fmt: skip
+        pictures = self._drawn(area, view, width, height, colour="colour" in channels)
+        view = replace(view, depth=pictures["depth"])
         if "normal" in channels:
             pictures["normal"] = normals(pictures["depth"], view)
         if "depth" not in channels:
@@ -78,9 +80,8 @@ class ViewportReader:
             self._offscreen.free()
             self._offscreen = None
 
-    def _drawn(
-        self, area: Any, view: View, width: int, height: int, *, colour: bool, depth: bool
-    ) -> dict[str, NDArray[Any]]:
+    def _drawn(self, area: Any, view: View, width: int, height: int, *, colour: bool) -> dict[str, NDArray[Any]]:
+        """The view's depth, and its colours where they are wanted."""
         import gpu  # asks for a graphics context, which a Blender without a window lacks
 
         if self._offscreen is None or (self._offscreen.width, self._offscreen.height) != (width, height):
@@ -102,8 +103,7 @@ class ViewportReader:
                 if colour:
                     read = frame.read_color(0, 0, width, height, 4, 0, "UBYTE")
                     found["colour"] = _array(read, np.uint8, (height, width, 4))
-                if depth:
-                    found["depth"] = _array(frame.read_depth(0, 0, width, height), np.float32, (height, width))
+                found["depth"] = _array(frame.read_depth(0, 0, width, height), np.float32, (height, width))
             return found
         finally:
             space.overlay.show_overlays = overlays

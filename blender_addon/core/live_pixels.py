@@ -12,7 +12,18 @@ from .lit_sphere import linear
 _LINEAR = linear(np.arange(256) / 255).astype(np.float32)
 
 
-def live_floats(picture: LivePicture) -> NDArray[np.float32]:
-    """float32 [height * width * 4], scene-linear, of a raw picture of four sRGB-encoded bytes a pixel."""
+def live_floats(
+    picture: LivePicture, depth: NDArray[np.float32] | None = None, background: float = 1.0
+) -> NDArray[np.float32]:
+    """float32 [height * width * 4], scene-linear, of a raw picture of four sRGB-encoded bytes a pixel.
+
+    `depth` float32 [H, W], window depth of the view it was made from: where nothing was hit, the picture covers by
+    `background` only.
+    """
     floats: NDArray[np.float32] = _LINEAR[np.frombuffer(picture.data, np.uint8)]
+    if depth is not None and background < 1:
+        rows = np.arange(picture.height_px) * depth.shape[0] // picture.height_px
+        columns = np.arange(picture.width_px) * depth.shape[1] // picture.width_px
+        empty = depth[rows[:, None], columns] >= 1
+        floats.reshape(picture.height_px, picture.width_px, 4)[..., 3][empty] *= np.float32(background)
     return floats

@@ -111,6 +111,9 @@ def live(layout: Any, context: Any) -> None:
     size.enabled = not runs
     size.prop(panel, "live_size_px")
     column.prop(panel, "live_strength", slider=True)
+    if generator.live is not None and {"colour", "depth", "normal"} & {*generator.live.wants, *generator.live.optional}:
+        column.prop(panel, "live_background", slider=True)
+    column.prop(panel, "live_split", slider=True)
     _live_button(layout, one, context)
 
 

@@ -61,7 +61,7 @@ class SCENECAST_OT_live_start(bpy.types.Operator):
         except ScenecastError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        preview.overlay.strength = rows.state().live_strength
+        rows.set_overlay(preview.overlay, rows.state())
         return {"FINISHED"}
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import bpy
@@ -38,6 +39,8 @@ class LivePreview:
         self._channels = channels
         self._sent_key: tuple[Any, ...] = ()
         self._sent_params: dict[str, Any] = {}
+        self._depth: Any = None
+        """Of the view that was drawn last."""
 
     def step(self, one: session.Session) -> None:
         """Show what has come, send what has changed."""
@@ -63,12 +66,16 @@ class LivePreview:
         if not _changed and view.key == self._sent_key and params == self._sent_params:
             return
         wanted = self._channels if _changed or view.key != self._sent_key else ()
+        self.overlay.resting = True
         try:
             reading = self.reader.read(area, wanted, self.size_px)
         except CaptureError as error:
             self.stop(one, str(error))
             return
+        finally:
+            self.overlay.resting = False
         _changed = False
+        self._depth = reading.view.depth if wanted else self._depth
         pictures: dict[str, Any] = {name: picture.data for name, picture in reading.pictures.items()}
         number = self.lane.session.push(
             **pictures,
@@ -79,7 +86,7 @@ class LivePreview:
             depth_space="window",
             bottom_up=True,
         )
-        self.lane.sent(number, reading.view, time.perf_counter() - began)
+        self.lane.sent(number, replace(reading.view, depth=self._depth), time.perf_counter() - began)
         self._sent_key, self._sent_params = view.key, params
 
     def _params(self, one: session.Session) -> dict[str, Any]:

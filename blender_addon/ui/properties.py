@@ -132,10 +132,10 @@ def _set_source(self: Any, index: int) -> None:
     self.picked = rows.sources(self)[index][0]
 
 
-def _strength(self: Any, context: Any) -> None:
+def _overlay(self: Any, context: Any) -> None:
     one = session.maybe()
     if one is not None and one.live is not None:
-        one.live.overlay.strength = self.live_strength
+        rows.set_overlay(one.live.overlay, self)
         for area in context.screen.areas if context.screen is not None else ():
             area.tag_redraw()
 
@@ -259,7 +259,25 @@ class ScenecastPanel(bpy.types.PropertyGroup):
         min=0.0,
         max=1.0,
         subtype="FACTOR",
-        update=_strength,
+        update=_overlay,
+    )
+    live_background: FloatProperty(  # type: ignore[valid-type]
+        name="Background",
+        description="How much the live picture covers where there is nothing; less leaves grid and outlines to be seen",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_overlay,
+    )
+    live_split: FloatProperty(  # type: ignore[valid-type]
+        name="Split",
+        description="Leave this part of the viewport, from the left, as it is, to compare",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_overlay,
     )
 
 

@@ -203,3 +203,8 @@ def _value(row: Any, control: Control) -> Value:
     if control.kind == "seed":
         return int(value) if value.isdigit() else control.default
     return str(value)
+
+
+def set_overlay(overlay: Any, panel: Any) -> None:
+    """Draw the live picture as the panel says."""
+    overlay.strength, overlay.background, overlay.split = panel.live_strength, panel.live_background, panel.live_split

@@ -96,3 +96,32 @@ def test_the_panel_in_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     live_is_seen(tmp_path, seen)
     red = (bricks[..., 0] > bricks[..., 1] + 25) & (bricks[..., 0] > bricks[..., 2] + 25)
     assert red.sum() > 1000, "no bricks on the cube"
+
+
+@pytest.mark.hosts
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not PROGRAM, reason=NEEDED)
+def test_the_scene_stays_usable_under_a_live_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = driven(tmp_path, monkeypatch, "overlay")
+    assert seen["overlay"][0] == "" and seen["overlay"][1] > 3
+    shots = {name: np.asarray(Image.open(tmp_path / f"over_{name}.png").convert("RGB"), np.int16)
+             for name in ("newcomer", "surfaces", "split", "edited", "plain")}  # fmt: skip
+    left, right, ground, newcomer = (427, 505), (427, 640), (673, 224), (625, 770)  # row, column
+
+    def covered(shot: str, place: tuple[int, int]) -> bool:
+        return bool(np.abs(shots[shot][place] - shots["plain"][place]).max() > 12)
+
+    assert [covered("newcomer", place) for place in (left, right, ground)] == [True] * 3
+    assert not covered("newcomer", newcomer), "what has come nearer since is not hidden"
+    assert [covered("surfaces", place) for place in (left, right, ground)] == [True, True, False]
+    assert [covered("split", place) for place in (left, right, ground)] == [False, True, False]
+    bright = [int(shots[name][ground].max()) for name in ("plain", "edited", "newcomer")]
+    assert bright[0] + 20 < bright[1] < bright[2] - 20, "in Edit Mode half of it"
+    assert gizmo(shots["surfaces"]) > 20 and gizmo(shots["split"]) > 20, "gizmos stay on top"
+
+
+def gizmo(shot: Any) -> int:
+    """Pixels of the move gizmo's blue arrow and red arrow in the viewport, right of the middle and under the top."""
+    part = shot[380:720, 600:880]
+    red, green, blue = (part[..., band] for band in range(3))
+    return int(min(((blue > red + 80) & (blue > 180)).sum(), ((red > green + 100) & (red > blue + 60)).sum()))

@@ -59,8 +59,8 @@ def script() -> Iterator[float]:
     yield from until(
         lambda: session().hub.state.status == "connected" and bpy.context.window_manager.scenecast.controls
     )
-    if INPUTS["part"] == "cloud":
-        yield from growing(area)
+    if INPUTS["part"] in PARTS:
+        yield from PARTS[INPUTS["part"]](area)
         return
     bpy.data.objects["Cube"].select_set(True)
     bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
@@ -133,6 +133,54 @@ def growing(area: Any) -> Iterator[float]:
     yield from until(lambda: not session().live_closing)
 
 
+def overlay(area: Any) -> Iterator[float]:
+    """What stays to be seen and used under a live picture: what is made since, gizmos, the background, a half."""
+    manager = bpy.context.window_manager
+    view = area.spaces[0].region_3d
+    view.view_location, view.view_distance, view.view_rotation = (0, 0, 0), 9.0, Quaternion((1, 0, 0), 1.2)
+    manager.scenecast.live_background = 1.0
+    running = yield from started(area, "fake.invert")
+    yield 1.5
+    running.lane.due = lambda: False  # the picture stays: as with a generator that takes long
+    with bpy.context.temp_override(area=area, window=manager.windows[0]):
+        bpy.ops.wm.tool_set_by_id(name="builtin.move")
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=0.6, location=(1.6, -2.5, 0))
+    yield 1.0
+    picture("over_newcomer")
+    manager.scenecast.live_background = 0.0
+    yield 1.0
+    picture("over_surfaces")
+    manager.scenecast.live_split, manager.scenecast.live_background = 0.5, 1.0
+    yield 1.0
+    picture("over_split")
+    manager.scenecast.live_split = 0.0
+    bpy.ops.object.mode_set(mode="EDIT")
+    yield 1.0
+    picture("over_edited")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    manager.scenecast.live_strength = 0.0
+    yield 1.0
+    picture("over_plain")
+    seen["overlay"] = [running.overlay.fault, running.overlay.drawn]
+    for item in bpy.data.objects:
+        item.select_set(item.name == "Cube")
+    bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
+    bpy.ops.scenecast.live_stop()
+    yield from until(lambda: not session().live_closing)
+    manager.scenecast.live_strength, manager.scenecast.live_background = 1.0, 0.5
+    running = yield from started(area, "live.retexture")
+    yield 2.0
+    picture("over_retexture")
+    running.lane.due = lambda: False
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=0.5, location=(-1.4, -3.0, 0.2))
+    manager.scenecast.live_split = 0.35
+    yield 1.5
+    picture("over_retexture_split")
+    manager.scenecast.live_split = 0.0
+    bpy.ops.scenecast.live_stop()
+    yield from until(lambda: not session().live_closing)
+
+
 def viewport(area: Any) -> Iterator[float]:
     """What the viewport shows becomes a picture file, at once and at a size of its own."""
     capture = importlib.import_module(f"{NAME}.capture")
@@ -152,6 +200,7 @@ def live(area: Any) -> Iterator[float]:
     seen["live generators"] = ids
     view = area.spaces[0].region_3d
     view.view_distance = 7.0
+    bpy.context.window_manager.scenecast.live_background = 1.0
     for generator in ("live.retexture", "live.painterly"):
         running = yield from started(area, generator)
         yield 2.0
@@ -216,6 +265,7 @@ def shader_editor(area: Any) -> Iterator[float]:
     picture("shader_editor")
 
 
+PARTS: dict[str, Callable[[Any], Iterator[float]]] = {"cloud": growing, "overlay": overlay}
 steps = script()
 
 
