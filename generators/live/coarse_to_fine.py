@@ -7,9 +7,13 @@ import math
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
-from generators.live.frames import LiveContext
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.live.frames import Camera, LiveContext, Picture
 
 MOVING_MS = 30.0
 """What a picture may take while the camera moves: twenty a second, with room for the way to the artist."""
@@ -21,6 +25,21 @@ REMEMBERED_SECS = 2.0
 """A way that was too slow is not tried again for so long: pictures that change between two ways flicker."""
 _LOOK_SECS = 0.002
 _SAMPLES = 5
+
+
+def never() -> bool:
+    """For pictures that are wanted whatever comes."""
+    return False
+
+
+def shortest_ms(draw: Callable[[], object], times: int = 2) -> float:
+    """The shortest of some times that a picture takes."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        draw()
+        taken.append(1000 * (time.perf_counter() - began))
+    return min(taken)
 
 
 class Pace:
@@ -70,6 +89,46 @@ class Pace:
 
 def _first(costs_ms: Sequence[float], limit_ms: float) -> int:
     return next((way for way, cost in enumerate(costs_ms) if cost <= limit_ms), len(costs_ms) - 1)
+
+
+class Draw(Protocol):
+    """Draws one view in one of the ways, of which 0 is the best."""
+
+    def __call__(
+        self, camera: Camera, params: Any, way: int, given_up: Callable[[], bool] = never
+    ) -> NDArray[np.uint8] | None:
+        """uint8 sRGB [H, W, 3 | 4], or None once `given_up()` said so."""
+
+
+class CoarseToFine:
+    """Answers frames: while the camera or a parameter moves as well as time allows, and in the best way at rest.
+
+    `typical_ms` is what each way of `draw` takes, from the best to the quickest.
+    """
+
+    def __init__(self, context: LiveContext, draw: Draw, typical_ms: Sequence[float]) -> None:
+        self.pace = Pace(typical_ms)
+        self._context, self._draw = context, draw
+        self._last: tuple[Camera, Any] | None = None
+
+    def __call__(self, camera: Camera, params: Any) -> Iterator[Picture]:
+        """A picture, and a better one when that was rough and no newer frame comes."""
+        moves = self._last is None or self._last[1] != params or not camera.same_view(self._last[0])
+        self._last = (camera, params)
+        if moves:
+            way = self.pace.choose()
+            yield from self._picture(camera, params, way, never)
+            if way == 0 or not rests(self._context):
+                return
+        # a host may say the same again and again: what did not move is not given up, or it would never be sharp
+        yield from self._picture(camera, params, 0, self._context.newer if moves else never)
+
+    def _picture(self, camera: Camera, params: Any, way: int, given_up: Callable[[], bool]) -> Iterator[Picture]:
+        began = time.perf_counter()
+        pixels = self._draw(camera, params, way, given_up)
+        if pixels is not None:
+            self.pace.took(way, 1000 * (time.perf_counter() - began))
+            yield Picture(pixels, rough=way > 0)
 
 
 def rests(context: LiveContext) -> bool:

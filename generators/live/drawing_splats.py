@@ -9,11 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.live.coarse_to_fine import never
 from generators.radiance.cameras import Camera
 from generators.radiance.parameters import Parameters
 from generators.radiance.rasterizer import Backend, Rules, backend_for
 from generators.radiance.rasterizer.forward.cloud import drawn_cloud
-from generators.radiance.rasterizer.forward.renderer import Look, Renderer, never
+from generators.radiance.rasterizer.forward.renderer import Look, Renderer
 
 BAND_MS = 12.0
 """A picture can be given up about so often while it is composited."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import Splats
 from generators.events import GeneratorError, Request
-from generators.live.coarse_to_fine import Pace, rests
+from generators.live.coarse_to_fine import CoarseToFine, never, shortest_ms
 from generators.live.drawing_splats import Drawer, Way, drawer_for
 from generators.live.frames import Answer, Camera, Frame, LiveContext, Picture
 from generators.live.specs import COMPILING, ViewSplatsParams
@@ -48,50 +48,30 @@ class Viewer:
     """One cloud, what draws it, and what was asked last."""
 
     def __init__(self, cloud: Splats, context: LiveContext) -> None:
-        self._context = context
         parameters = from_splats(cloud)
         parameters.check()
         self.drawer: Drawer = drawer_for(context.device, parameters)
-        self._last: Camera | None = None
-        self._last_params: ViewSplatsParams | None = None
         whole = whole_view(parameters, context.width_px, context.height_px)
         self.draw(whole, ViewSplatsParams())  # compiles
         self.ways = self._ways_for(whole)
-        self.pace = Pace([self._typical_ms(whole, way) for way in self.ways])
+        typical_ms = [shortest_ms(partial(self.draw, whole, ViewSplatsParams(), way)) for way in self.ways]
+        self.answer = CoarseToFine(context, self._draw_numbered, typical_ms)
 
     def __call__(self, frame: Frame) -> Iterator[Picture]:
         """Answer one frame; a rough picture first where the full one is slow and the camera moves."""
         if frame.camera is None:
             raise GeneratorError("a view of splats needs the camera")
-        params: ViewSplatsParams = frame.params
-        moves = not (params == self._last_params and frame.camera.same_view(self._last))
-        self._last, self._last_params = frame.camera, params
-        if moves:
-            number = self.pace.choose()
-            picture = self._timed(frame.camera, params, number)
-            if picture is not None:
-                yield Picture(picture, rough=number > 0)
-            if number == 0 or not rests(self._context):
-                return
-        # a host may say the same again and again: what did not move is not given up, or it would never be sharp
-        sharp = self._timed(frame.camera, params, 0, give_up=moves)
-        if sharp is not None:
-            yield Picture(sharp)
+        return self.answer(frame.camera, frame.params)
 
-    def _timed(
-        self, camera: Camera, params: ViewSplatsParams, number: int, *, give_up: bool = False
+    def _draw_numbered(
+        self, camera: Camera, params: ViewSplatsParams, way: int, given_up: Callable[[], bool] = never
     ) -> NDArray[np.uint8] | None:
-        """A picture of one of the ways, which the pace is told of."""
-        began = time.perf_counter()
-        picture = self.draw(camera, params, self.ways[number], give_up=give_up)
-        if picture is not None:
-            self.pace.took(number, 1000 * (time.perf_counter() - began))
-        return picture
+        return self.draw(camera, params, self.ways[way], given_up)
 
     def draw(
-        self, camera: Camera, params: ViewSplatsParams, way: Way = WHOLE, *, give_up: bool = False
+        self, camera: Camera, params: ViewSplatsParams, way: Way = WHOLE, given_up: Callable[[], bool] = never
     ) -> NDArray[np.uint8] | None:
-        """uint8 sRGB [H, W, 3 | 4] of the cloud, or None when it gave up for a newer frame.
+        """uint8 sRGB [H, W, 3 | 4] of the cloud, or None when it was given up.
 
         Its colours are those of display, as it was trained.
         """
@@ -103,9 +83,7 @@ class Viewer:
             shrunk=camera.width_px / smaller.width_px,
             near=max(camera.near_m, 1e-3),
         )
-        if give_up:
-            return self.drawer.draw(pinhole_of(smaller), look, way, self._context.newer)
-        return self.drawer.draw(pinhole_of(smaller), look, way)
+        return self.drawer.draw(pinhole_of(smaller), look, way, given_up)
 
     def _ways_for(self, whole: Camera) -> tuple[Way, ...]:
         """From the whole picture to the quickest; with as few splats as give the same small picture."""
@@ -119,15 +97,6 @@ class Viewer:
         larger = [Way(size) for size in SIZES if size > THINNED_FROM]
         smaller = [Way(size, shares[-1]) for size in SIZES if size < THINNED_FROM]
         return (*larger, *(Way(THINNED_FROM, share) for share in shares), *smaller)
-
-    def _typical_ms(self, whole: Camera, way: Way) -> float:
-        """The shorter of two times that a picture takes."""
-        times = []
-        for _ in range(2):
-            began = time.perf_counter()
-            self.draw(whole, ViewSplatsParams(), way)
-            times.append(1000 * (time.perf_counter() - began))
-        return min(times)
 
 
 def likeness_db(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

@@ -91,12 +91,12 @@ def test_smaller_splats_cover_less_and_the_size_goes_back() -> None:
 def test_a_slow_cloud_is_rough_while_the_camera_moves_and_full_when_it_rests() -> None:
     context = Context()
     one, view = viewer(context), camera()
-    one.pace = Pace([100.0] * 2 + [1e-6] * (len(one.ways) - 2))
+    one.answer.pace = Pace([100.0] * 2 + [1e-6] * (len(one.ways) - 2))
     rough, full = one(frame(view))
     assert rough.rough and rough.pixels.shape == (36, 48, 3)
     assert not full.rough and full.pixels.shape == (72, 96, 3)
     assert [picture.pixels.shape[0] for picture in one(frame(view))] == [72]  # it rests
-    one.pace = Pace([100.0] * (len(one.ways) - 1) + [50.0])
+    one.answer.pace = Pace([100.0] * (len(one.ways) - 1) + [50.0])
     answers = one(frame(camera(eye=(3.0, 2.0, 4.0))))
     assert next(answers).pixels.shape == (13, 17, 3)
     context.waits = True
@@ -105,7 +105,7 @@ def test_a_slow_cloud_is_rough_while_the_camera_moves_and_full_when_it_rests() -
 
 def test_a_changed_parameter_is_shown_as_soon_as_a_moved_camera() -> None:
     one, view = viewer(), camera()
-    one.pace = Pace([100.0] + [1e-6] * (len(one.ways) - 1))
+    one.answer.pace = Pace([100.0] + [1e-6] * (len(one.ways) - 1))
     assert [picture.rough for picture in one(frame(view))] == [True, False]
     assert [picture.rough for picture in one(frame(view, splat_scale=0.5))] == [True, False]
 
@@ -113,7 +113,7 @@ def test_a_changed_parameter_is_shown_as_soon_as_a_moved_camera() -> None:
 def test_what_is_asked_again_and_again_is_sharp_in_the_end() -> None:
     context = Context()
     one, view = viewer(context), camera()
-    one.pace = Pace([100.0] + [1e-6] * (len(one.ways) - 1))
+    one.answer.pace = Pace([100.0] + [1e-6] * (len(one.ways) - 1))
     context.waits = True
     assert [picture.rough for picture in one(frame(view))] == [True]
     assert [picture.rough for picture in one(frame(view))] == [False]
@@ -121,7 +121,7 @@ def test_what_is_asked_again_and_again_is_sharp_in_the_end() -> None:
 
 def test_a_quick_cloud_is_never_rough() -> None:
     one = viewer()
-    one.pace = Pace([1e-6] * len(one.ways))
+    one.answer.pace = Pace([1e-6] * len(one.ways))
     assert [picture.rough for picture in one(frame(camera()))] == [False]
 
 
