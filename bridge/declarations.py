@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
 from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec import inspect as types
 
 from bridge import messages
-from bridge.messages import BridgeMessage, ClientMessage, Lane, Message
+from bridge.messages import PARTS, BridgeMessage, ClientMessage, Lane, Message
 
 Direction = Literal["client", "bridge"]
 """Who says it."""
@@ -73,8 +73,7 @@ def bridge_messages() -> list[MessageRow]:
 
 def parts() -> list[StructRow]:
     """The structures inside messages, in the order of declaration."""
-    found = [kind for kind in vars(messages).values() if isinstance(kind, type) and issubclass(kind, messages.Part)]
-    return [StructRow(kind.__name__, _words(kind), _fields(kind)) for kind in found if kind is not messages.Part]
+    return [StructRow(kind.__name__, _words(kind), _fields(kind)) for kind in PARTS]
 
 
 def in_words(declared: types.Type) -> str:
@@ -162,17 +161,19 @@ def _default(field: types.Field) -> Any:
 def _field_words(kind: type, name: str) -> str:
     """The string under a field's declaration, in the class or the base that declares it."""
     for owner in kind.__mro__:
-        words = _documented(messages).get(owner.__name__, {})
+        words = _documented(owner.__module__).get(owner.__name__, {})
         if name in words:
             return words[name]
     return ""
 
 
 @cache
-def _documented(module: ModuleType) -> dict[str, dict[str, str]]:
-    """The strings under the fields of every class of a module."""
+def _documented(module: str) -> dict[str, dict[str, str]]:
+    """The strings under the fields of every class of one of the modules in which messages are declared."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(module)).body:
+    if not module.startswith(f"{messages.__name__}."):
+        return found
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(node, ast.ClassDef):
             found[node.name] = {
                 before.target.id: " ".join(after.value.value.split())

@@ -70,6 +70,17 @@ def test_a_changed_file_is_stale_and_written_again(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out == ""
 
 
+def test_every_declared_message_and_part_is_listed_once() -> None:
+    def leaves(kind: type) -> list[type]:
+        below = kind.__subclasses__()
+        return [leaf for one in below for leaf in leaves(one)] if below else [kind]
+
+    declared = [kind for kind in leaves(messages.Part) if kind.__module__.startswith("bridge.messages.")]
+    assert sorted(map(repr, messages.PARTS)) == sorted(map(repr, declared))
+    said = [kind for kind in leaves(messages.Message) if kind.__module__.startswith("bridge.messages.")]
+    assert sorted(map(repr, (*get_args(ClientMessage), *get_args(BridgeMessage)))) == sorted(map(repr, said))
+
+
 def test_every_message_has_its_vectors_and_its_place_in_the_page() -> None:
     tags = {str(kind.__struct_config__.tag) for kind in (*get_args(ClientMessage), *get_args(BridgeMessage))}
     assert {vector["values"]["type"] for vector in vectors("messages")} == tags
