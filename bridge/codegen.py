@@ -1,4 +1,4 @@
-"""`python -m bridge.codegen [--check]`: writes what is derived from `bridge/messages.py`, or tells what is stale."""
+"""`python -m bridge.codegen [--check]`: writes what is derived from `bridge/messages/`, or tells what is stale."""
 
 from __future__ import annotations
 

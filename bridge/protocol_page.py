@@ -15,7 +15,7 @@ INTRODUCTION = f"""\
 
 One websocket between a client and the bridge, subprotocol `{messages.SUBPROTOCOL}`, protocol version
 {messages.PROTOCOL}. Every websocket message is binary and is one frame. This page is generated from
-`bridge/messages.py` by `python -m bridge.codegen`; the same declarations give `tests/vectors/`, which the test suite
+`bridge/messages/` by `python -m bridge.codegen`; the same declarations give `tests/vectors/`, which the test suite
 of every client must pass.
 
 ## Connecting
@@ -62,8 +62,9 @@ refused with words that say which side is the older.
 
 Credit: the bridge sends at most {outbox.WINDOW_BYTES} payload bytes of `asset.chunk` beyond what the client has
 credited; while credit returns within {outbox.QUICK_SECS * 1000:.0f} ms the window grows, up to
-{outbox.WINDOW_LIMIT_BYTES}. Credit what has been taken off the socket, every 512 KiB or when a transfer is done;
-smaller steps cost more than they gain. A file of no bytes has no chunk.
+{outbox.WINDOW_LIMIT_BYTES}. Credit what has been taken off the socket when half of `limits.credit_bytes` has gathered,
+and when a transfer is done: smaller steps cost more than they gain, and whoever keeps more than `credit_bytes` less one
+chunk waits for a chunk while the bridge waits for credit. A file of no bytes has no chunk.
 
 A client that takes nothing for a while (`stall_secs`) although something waits for it is disconnected. Nothing is
 lost by that: see below.

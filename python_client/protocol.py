@@ -288,6 +288,7 @@ class Protocol:
         forgotten = bool(self.session) and not message.resumed
         self.welcome, self.session, self.limits = message, message.session, message.limits
         self.generators, self.hosts, self.watched = message.generators, message.hosts, message.watched
+        self.transfers.follow(window_bytes=self.limits.credit_bytes, chunk_bytes=self.limits.chunk_bytes)
         if forgotten or not message.resumed:
             self.cursor = 0
         for ask in self.requests.messages():

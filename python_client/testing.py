@@ -36,7 +36,7 @@ from .testing_script import Step as Step
 from .testing_script import echo as echo
 
 CHUNK_BYTES = 256 << 10
-CREDIT_BYTES = 2 << 20
+WINDOW_BYTES = 2 << 20
 
 
 class _Job:
@@ -60,11 +60,13 @@ class FakeBridge:
         cut_after: Optional[Callable[[], int]] = None,
         piece_bytes: int = 0,
         share_disk: str = "",
+        window_bytes: int = WINDOW_BYTES,
     ) -> None:
         """`cut_after` gives each connection the number of sent bytes after which it breaks (0: never); it is
         called once per connection. `piece_bytes` sends everything in such small pieces. `share_disk` names a
-        folder into which files are written to be handed over by path.
+        folder into which files are written to be handed over by path. `window_bytes` are sent ahead of credit.
         """
+        self.window_bytes = window_bytes
         self._script, self._generators, self.token = script, [dict(row) for row in generators], token
         self._cut_after, self._piece_bytes, self._share_disk = cut_after, piece_bytes, share_disk
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -251,7 +253,8 @@ class FakeBridge:
             line.shares_disk = bool(self._share_disk)
             line.say({
                 "type": "welcome", "protocol": messages.PROTOCOL, "server": "fake 1", "session": session,
-                "resumed": resumed, "shares_disk": line.shares_disk, "seq": len(log), "limits": {"credit_bytes": 1},
+                "resumed": resumed, "shares_disk": line.shares_disk, "seq": len(log),
+                "limits": {"credit_bytes": self.window_bytes},
                 "generators": self._generators, "hosts": [{"name": "unreal", "title": "Unreal", "formats": {}}],
             })  # fmt: skip
             self.stand(line)
@@ -279,7 +282,7 @@ class _Line:
         self._bridge, self._socket, self._limit, self._piece_bytes = bridge, connection, limit, piece_bytes
         self._sending = threading.RLock()
         self._sent = 0
-        self._credit = CREDIT_BYTES
+        self._credit = bridge.window_bytes
         self._chunks: deque[tuple[dict[str, Any], bytes]] = deque()
         self._data = bytearray()
         self._open = True
@@ -346,7 +349,7 @@ class _Line:
             self._socket.close()
 
     def _turn(self) -> None:
-        readable, _, _ = select.select([self._socket], [], [], 0 if self._chunks and self._credit > 0 else 0.01)
+        readable, _, _ = select.select([self._socket], [], [], 0 if self._may_send() else 0.01)
         if readable:
             data = self._socket.recv(1 << 16)
             if not data:
@@ -354,10 +357,16 @@ class _Line:
             self._data += data
             for opcode, payload in iter(self._frame, None):
                 self._hear(opcode, payload)
-        if self._chunks and self._credit > 0:
+        if self._may_send():
             head, chunk = self._chunks.popleft()
             self._credit -= len(chunk)
             self.say(head, chunk)
+
+    def _may_send(self) -> bool:
+        """As the bridge itself has it: within the window, or a chunk at a time where that is larger."""
+        if not self._chunks:
+            return False
+        return self._credit == self._bridge.window_bytes or len(self._chunks[0][1]) <= self._credit
 
     def _handshake(self) -> bool:
         while b"\r\n\r\n" not in self._data:

@@ -18,8 +18,10 @@ from .messages import AssetChunk, AssetFiles, FileRow
 
 IN_MEMORY_BYTES = 256 << 20
 """Received files that are still in use may hold so much memory; those beyond it go to disk while they arrive."""
-CREDIT_BYTES = (1 << 20, 3 << 19)
-"""Credit is given back in portions, of the second size once much has come; both are less than the smallest window."""
+CREDIT_SHARES = (1 / 2, 3 / 4)
+"""Credit is given back in portions of so much of the bridge's window; of the second size once much has come."""
+MUCH_WINDOWS = 4
+"""So many windows are much."""
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
@@ -237,6 +239,12 @@ class Transfers:
         self.active: dict[str, Delivery] = {}
         self._owed = 0
         self._taken = 0
+        self._window_bytes = self._room_bytes = 0
+
+    def follow(self, *, window_bytes: int, chunk_bytes: int) -> None:
+        """What the bridge sends ahead of credit at the least, and in one chunk at the most; 0 is not known."""
+        self._window_bytes = window_bytes
+        self._room_bytes = max(0, window_bytes - chunk_bytes)
 
     def owe(self, size_bytes: int) -> None:
         """So many payload bytes were taken off the socket, wanted or not."""
@@ -245,7 +253,9 @@ class Transfers:
 
     def credit(self, *, all_of_it: bool) -> int:
         """What to give back now, 0 for nothing: when a portion has gathered, or `all_of_it`."""
-        portion = CREDIT_BYTES[self._taken > 8 * CREDIT_BYTES[0]]
+        share = CREDIT_SHARES[self._taken > MUCH_WINDOWS * self._window_bytes]
+        # a bridge whose window has no room for one more chunk waits, so as much must not be owed and kept
+        portion = min(int(share * self._window_bytes), self._room_bytes)
         if not self._owed or (self._owed < portion and not all_of_it):
             return 0
         owed, self._owed = self._owed, 0

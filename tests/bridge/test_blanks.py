@@ -30,7 +30,8 @@ def test_the_stock_is_filled_behind_the_back_and_has_an_end(tmp_path: Path) -> N
     blanks = Blanks(tmp_path)
     first = blanks.take()
     _filled()
-    assert MOST <= len([path for path in tmp_path.iterdir() if str(path) != first]) <= MOST + 1
+    # the first is taken before the stock is full, or after
+    assert MOST - 1 <= len([path for path in tmp_path.iterdir() if str(path) != first]) <= MOST + 1
     before = set(tmp_path.iterdir())
     assert Path(blanks.take()) in before, "taken from the stock, not made"
 

@@ -6,6 +6,8 @@ import gc
 import hashlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from python_client import transfers
 from python_client.errors import BadMessage, TransferFailed
@@ -14,6 +16,7 @@ from python_client.messages import AssetChunk, AssetFiles, FileRow
 from python_client.transfers import Delivery, Incoming, Spool, Transfers
 
 SIZE = 5 << 20
+CHUNK = 256 << 10
 
 
 def row(data: bytes, name: str = "a.bin") -> FileRow:
@@ -93,14 +96,35 @@ def test_a_delivery_has_no_place_for_an_unknown_file() -> None:
 
 
 def test_credit_comes_in_portions_and_whole_at_the_end() -> None:
-    owed = Transfers()
+    owed, window = Transfers(), 2 << 20
+    owed.follow(window_bytes=window, chunk_bytes=CHUNK)
     assert owed.credit(all_of_it=True) == 0
     given = []
     for _ in range(64):
-        owed.owe(256 << 10)
+        owed.owe(CHUNK)
         if credit := owed.credit(all_of_it=False):
             given.append(credit)
     owed.owe(1)
     given.append(owed.credit(all_of_it=True))
-    assert sum(given) == 64 * (256 << 10) + 1
-    assert given[0] == transfers.CREDIT_BYTES[0] and given[-2] == transfers.CREDIT_BYTES[1]
+    assert sum(given) == 64 * CHUNK + 1
+    assert given[0] == window // 2 and given[-2] == window * 3 // 4
+
+
+@given(window=st.integers(0, 3 << 20), chunks=st.lists(st.integers(1, CHUNK), min_size=1, max_size=60))
+@settings(deadline=None)
+def test_whatever_the_window_nobody_waits_for_the_other(window: int, chunks: list[int]) -> None:
+    owed, under_way = Transfers(), 0
+    owed.follow(window_bytes=window, chunk_bytes=CHUNK)
+    for size in chunks:
+        assert under_way == 0 or under_way + size <= window, "the bridge waits for credit, and the client for a chunk"
+        owed.owe(size)
+        under_way += size
+        under_way -= owed.credit(all_of_it=False)
+    assert under_way - owed.credit(all_of_it=True) == 0
+
+
+def test_a_bridge_that_tells_no_window_gets_credit_for_every_chunk() -> None:
+    owed = Transfers()
+    for size in (1, CHUNK):
+        owed.owe(size)
+        assert owed.credit(all_of_it=False) == size
