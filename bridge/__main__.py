@@ -43,13 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", help="where ledger and store live")
     parser.add_argument("--port", type=int, help="0 takes a free port")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
-    parser.add_argument("--json", action="store_true", help="print one JSON line when ready")
+    parser.add_argument("--json", action="store_true", help="print one JSON line when ready, or when it cannot be")
     given = parser.parse_args(arguments)
     logs.configure("info")
     try:
         overrides = {"data_dir": given.data_dir, "port": given.port, **settings.assignments(given.set)}
         asyncio.run(serve(settings.load(overrides, file=given.config), as_json=given.json))
     except ScenecastError as error:
+        if given.json:
+            refused = {"error": error.code, "message": error.message, "remedy": error.remedy}
+            print(json.dumps(refused), flush=True)
         print(f"scenecast: {error.message}{f' ({error.remedy})' if error.remedy else ''}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -214,7 +214,10 @@ class Jobs:
         records = self._ledger.page(
             session=owner, before=request.before, states=request.states, limit=request.limit + 1
         )
-        rows = [self._row(record, session) for record in records[: request.limit]]
+        rows = [
+            job_row(record, self._ledger.results(record.job_id), mine=record.session == session)
+            for record in records[: request.limit]
+        ]
         return JobPage(request_id=request.request_id, jobs=rows, more=len(records) > request.limit)
 
     def rate(self, session: str, request: JobRate) -> JobRated:
@@ -342,30 +345,32 @@ class Jobs:
         spec = self.catalog.specs.get(record.generator)
         return spec.attempts if spec else 1
 
-    def _row(self, record: JobRecord, session: str) -> JobRow:
-        return JobRow(
-            job_id=record.job_id,
-            request_id=record.request_id,
-            generator=record.generator,
-            state=record.state,
-            priority=record.priority,
-            params=record.params,
-            inputs=record.inputs,
-            seed=record.seed,
-            label=record.label,
-            assets=list(self._assets(record)),
-            notes=record.notes,
-            error_code=record.error_code,
-            error=record.error,
-            created=record.created,
-            started=record.started,
-            ended=record.ended,
-            mine=record.session == session,
-            steered="" if record.state in FINAL_STATES else record.steered,
-        )
-
     def _assets(self, record: JobRecord) -> Iterator[AssetRow]:
         return (result.asset for result in self._ledger.results(record.job_id))
+
+
+def job_row(record: JobRecord, results: Sequence[Result], *, mine: bool) -> JobRow:
+    """A job with its results as the history shows it."""
+    return JobRow(
+        job_id=record.job_id,
+        request_id=record.request_id,
+        generator=record.generator,
+        state=record.state,
+        priority=record.priority,
+        params=record.params,
+        inputs=record.inputs,
+        seed=record.seed,
+        label=record.label,
+        assets=[result.asset for result in results],
+        notes=record.notes,
+        error_code=record.error_code,
+        error=record.error,
+        created=record.created,
+        started=record.started,
+        ended=record.ended,
+        mine=mine,
+        steered="" if record.state in FINAL_STATES else record.steered,
+    )
 
 
 def _live_row(spec: GeneratorSpec) -> LiveRow | None:

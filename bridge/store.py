@@ -47,6 +47,8 @@ FULL_REMEDY = "free space on the disk, or remove unused results with `scenecast 
 class StoreInUse(ScenecastError):
     """Another bridge works on this store."""
 
+    code = "store.in_use"
+
 
 @dataclass(frozen=True)
 class Collected:

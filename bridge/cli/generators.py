@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what there is."""
-    with reach.running_or_private(arguments, quiet=True) as client:
+    with reach.running_or_private(arguments, quiet=True, own_store=False) as client:
         rows = [asked.generator(client, arguments.id)] if arguments.id else client.generators
     if arguments.json:
         print_json([dataclasses.asdict(row) for row in rows])

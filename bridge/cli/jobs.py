@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
+import msgspec
+
+from bridge import messages, settings
 from bridge.cli import reach
 from bridge.cli.console import out, print_json
+from bridge.jobs import job_row
+from bridge.ledger import Ledger
+from bridge.messages import JobState
+from python_client import BridgeNotFound
 from python_client.messages import JobRow
+
+Row = JobRow | messages.JobRow
+PAGE = 50
+"""So many are shown where not all are asked for."""
 
 TABLE_COLUMNS = 120
 """On a narrower terminal each job has a line of its own, and what is said of it the next."""
@@ -25,26 +37,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the jobs of all clients."""
+    rows = _rows(arguments)
+    if arguments.json:
+        print_json([msgspec.to_builtins(row) for row in rows])
+    else:
+        _table(rows)
+    return 0
+
+
+def _rows(arguments: argparse.Namespace) -> Sequence[Row]:
+    """The history as the running bridge tells it, else as it was written down."""
+    try:
+        client = reach.running(arguments)
+    except BridgeNotFound:
+        if arguments.url:
+            raise
+        return _written(settings.load().data_path, arguments)
     rows: list[JobRow] = []
-    with reach.running_or_private(arguments, quiet=True) as client:
+    with client:
         while True:
             page = client.jobs(
-                limit=200 if arguments.all else 50,
+                limit=200 if arguments.all else PAGE,
                 states=arguments.state,
                 any_owner=True,
                 before=rows[-1].job_id if rows else "",
             )
             rows += page
             if not arguments.all or not page:
-                break
-    if arguments.json:
-        print_json([dataclasses.asdict(row) for row in rows])
-    else:
-        _table(rows)
-    return 0
+                return rows
 
 
-def _table(rows: list[JobRow]) -> None:
+def _written(data: Path, arguments: argparse.Namespace) -> Sequence[Row]:
+    """The ledger's own pages; it may be read while the bridge of another command writes it."""
+    if not (data / "ledger.db").exists():
+        return []
+    ledger = Ledger(data / "ledger.db")
+    try:
+        states = [JobState(state) for state in arguments.state]
+        records = ledger.page(session=None, before="", states=states, limit=-1 if arguments.all else PAGE)
+        return [job_row(record, ledger.results(record.job_id), mine=False) for record in records]
+    finally:
+        ledger.close()
+
+
+def _table(rows: Sequence[Row]) -> None:
     from rich.markup import escape
     from rich.table import Table
 

@@ -24,6 +24,12 @@ START_SECS = 30.0
 """A bridge that is not ready by then will not be; a warm start takes well under a second."""
 
 
+class StoreBusy(ScenecastError):
+    """Another bridge, most likely that of another command, works on the store."""
+
+    code = "store.in_use"
+
+
 class PrivateBridge:
     """Started by `__enter__`, ended by `__exit__`; nobody else is told of it.
 
@@ -53,6 +59,9 @@ class PrivateBridge:
             )  # fmt: skip
         try:
             ready = json.loads(self._first_line(self._process))
+            if "error" in ready:
+                leaf = StoreBusy if ready["error"] == StoreBusy.code else ScenecastError
+                raise leaf(f"the private bridge did not start: {ready['message']}", remedy=ready["remedy"])
             self.url = ready["url"]
             self.token = json.loads(Path(ready["discovery"]).read_text("utf-8"))["token"]
         except BaseException:

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"the seed {arguments.seed} is outside 0 … 4294967295")
     asked.folder_for_results(arguments.out)
     quiet = arguments.quiet or arguments.json
-    with Interrupted().installed() as interrupted, reach.running_or_private(arguments, quiet=quiet) as client:
+    with reach.running_or_private(arguments, quiet=quiet) as client, Interrupted().installed() as interrupted:
         row = asked.generator(client, arguments.generator)
         asked.check_formats(row, formats)
         began = time.monotonic()

@@ -180,6 +180,15 @@ def test_names_of_artists_stay_readable() -> None:
     assert file_stem("лампа") == "asset"
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("rock.glb", "rock.png"), ("Holz.JPG", "holz.png"), ("v1.2 final", "v1_2_final.png"), ("scan.webp", "scan.png")],
+)
+def test_a_file_is_not_named_after_the_format_it_came_in(name: str, file: str, tmp_path: Path) -> None:
+    picture = Image(np.zeros((2, 2, 3), np.uint8), name=name)
+    assert export(picture, host("python"), tmp_path)[0].file == file
+
+
 def test_export_runs_in_another_process(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         names = [file.file for file in pool.submit(export, material(8), host("unity"), tmp_path).result()]

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bridge.store import Store
+
 SECS = 120
 
 
@@ -71,6 +73,31 @@ def test_run_starts_a_private_bridge_over_the_same_store(home: dict[str, str], t
     again = json.loads(scenecast(home, *arguments, "--out", str(tmp_path / "again")).stdout)
     assert again["reused"] and again["assets"] == said["assets"], "the store outlives the private bridge"
     assert not list(Path(home["SCENECAST_RUNTIME_DIR"]).iterdir()), "a private bridge is not announced"
+
+
+def test_a_command_waits_for_another_and_the_history_is_read_meanwhile(home: dict[str, str], tmp_path: Path) -> None:
+    """Two commands without a bridge want the same store: the second one says so, waits, and then does its work."""
+    apart = {**home, "SCENECAST_DATA_DIR": str(tmp_path / "data")}
+    arguments = ["run", "image.noise", "-p", "size_px=64", "--seed", "5", "--json", "--out", str(tmp_path)]
+    assert json.loads(scenecast(apart, "jobs", "--json").stdout) == []
+    store = Store(tmp_path / "data" / "store")
+    store.claim()
+    command = [sys.executable, "-m", "bridge.cli", *arguments]
+    with subprocess.Popen(command, env=apart, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "another scenecast command is at work" in process.stderr.readline()
+            assert scenecast(apart, "jobs").returncode == 0
+            assert "image.noise" in scenecast(apart, "generators").stdout
+        finally:
+            store.release()
+        out, words = process.communicate(timeout=SECS)
+    assert process.returncode == 0, words
+    [row] = json.loads(scenecast(apart, "jobs", "--json", "--state", "finished").stdout)
+    assert row["job_id"] == json.loads(out)["job"] and row["assets"] == [
+        {**json.loads(out)["assets"][0], "size_bytes": row["assets"][0]["size_bytes"]}
+    ]
+    assert json.loads(scenecast(apart, "jobs", "--json", "--state", "failed").stdout) == []
 
 
 def test_wrong_requests_are_told_in_the_bridges_words(home: dict[str, str], bridge: dict[str, Any]) -> None:
