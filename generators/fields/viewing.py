@@ -28,11 +28,13 @@ class Way:
 
 
 WAYS = (
-    Way(1.0, 0.0), Way(0.7, 1.0), Way(0.5, 1.0), Way(0.35, 1.0), Way(0.35, 2.0), Way(0.25, 2.0), Way(0.18, 2.0),
-    Way(0.12, 2.0),
+    Way(1.0, 0.0), Way(0.7, 1.0), Way(0.5, 1.0), Way(0.35, 1.0), Way(0.35, 2.0), Way(0.25, 1.0), Way(0.25, 2.0),
+    Way(0.18, 2.0), Way(0.12, 2.0),
 )  # fmt: skip
 """From the whole picture to a sketch; few pixels lose more than few samples, and cost less than they should, since rays
 that are far apart share no memory."""
+MOVING_MS = 38.0
+"""What a picture may take while the camera moves: all that twenty a second leave, since a field takes so long."""
 MEASURED_PX = 65_536
 """Ways are measured by a picture of so many pixels."""
 STRIP_PX = 8_192
@@ -61,7 +63,7 @@ class Viewer:
         self.draw(small.resized(0.25), ViewFieldParams(), len(WAYS) - 1)  # compiles
         ways = range(len(WAYS))
         typical_ms = [shortest_ms(partial(self.draw, small, ViewFieldParams(), way)) / share for way in ways]
-        self.answer = CoarseToFine(context, self.draw, typical_ms)
+        self.answer = CoarseToFine(context, self.draw, typical_ms, MOVING_MS)
 
     def __call__(self, frame: Frame) -> Iterator[Picture]:
         """Answer one frame; a rough picture first where the full one is slow, nothing more once a newer one waits."""

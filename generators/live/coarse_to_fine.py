@@ -21,6 +21,9 @@ EASILY = 0.7
 """A better way of drawing is taken up again when it takes no more than this share of that."""
 REST_SECS = 0.08
 """So long after the last frame the camera rests."""
+LONG_MS = 250.0
+"""A best picture that takes longer is preceded by one that takes no more than a quarter of that."""
+BETWEEN = 0.25
 REMEMBERED_SECS = 2.0
 """A way that was too slow is not tried again for so long: pictures that change between two ways flicker."""
 _LOOK_SECS = 0.002
@@ -69,6 +72,11 @@ class Pace:
         self._measured[way] = (min(ms, last) if again else ms, self._clock())
         self._last[way] = (ms, self._clock())
 
+    def between(self) -> int:
+        """The best way that is much quicker than a best picture that takes long, or 0."""
+        costs = self.costs_ms()
+        return _first(costs, BETWEEN * costs[0]) if costs[0] > LONG_MS else 0
+
     def costs_ms(self) -> list[float]:
         """What a picture of each way is going to take: by the rule, or as just measured if that was more."""
         now, clock = statistics.median(self._now), self._clock()
@@ -106,8 +114,10 @@ class CoarseToFine:
     `typical_ms` is what each way of `draw` takes, from the best to the quickest.
     """
 
-    def __init__(self, context: LiveContext, draw: Draw, typical_ms: Sequence[float]) -> None:
-        self.pace = Pace(typical_ms)
+    def __init__(
+        self, context: LiveContext, draw: Draw, typical_ms: Sequence[float], budget_ms: float = MOVING_MS
+    ) -> None:
+        self.pace = Pace(typical_ms, budget_ms)
         self._context, self._draw = context, draw
         self._last: tuple[Camera, Any] | None = None
 
@@ -120,6 +130,10 @@ class CoarseToFine:
             yield from self._picture(camera, params, way, never)
             if way == 0 or not rests(self._context):
                 return
+            if 0 < (between := self.pace.between()) < way:
+                yield from self._picture(camera, params, between, self._context.newer)
+                if self._context.newer():
+                    return
         # a host may say the same again and again: what did not move is not given up, or it would never be sharp
         yield from self._picture(camera, params, 0, self._context.newer if moves else never)
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from generators.live.coarse_to_fine import EASILY, REMEMBERED_SECS, Pace, rests
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.live.coarse_to_fine import EASILY, REMEMBERED_SECS, CoarseToFine, Pace, never, rests
+from generators.live.frames import Camera
 
 
 class Clock:
@@ -64,6 +70,11 @@ def test_a_way_that_was_too_slow_is_left_alone_for_a_while() -> None:
     assert one.choose() == 0
 
 
+def test_a_best_picture_that_takes_long_is_preceded_by_another() -> None:
+    assert Pace([200.0, 20.0]).between() == 0
+    assert Pace([400.0, 200.0, 99.0, 20.0]).between() == 2
+
+
 class Context:
     def __init__(self, newer_after: int) -> None:
         self.asked, self.newer_after = 0, newer_after
@@ -71,6 +82,42 @@ class Context:
     def newer(self) -> bool:
         self.asked += 1
         return self.asked > self.newer_after
+
+
+def view(x: float = 0.0) -> Camera:
+    eye = np.eye(4)
+    eye[0, 3] = x
+    return Camera(eye, 8, 6, 8.0, 8.0, 4.0, 3.0, 0.1, 100.0, False)
+
+
+def drawn(camera: Camera, params: object, way: int, given_up: Callable[[], bool] = never) -> NDArray[np.uint8] | None:
+    return None if given_up() else np.full((6, 8, 3), way, np.uint8)
+
+
+class Unmoved(Pace):
+    """One that does not learn how quick the pictures of a test are."""
+
+    def took(self, way: int, ms: float) -> None:
+        pass
+
+
+def answering(context: Context) -> CoarseToFine:
+    one = CoarseToFine(context, drawn, [400.0, 90.0, 10.0])  # type: ignore[arg-type]
+    one.pace = Unmoved([400.0, 90.0, 10.0])
+    return one
+
+
+def test_pictures_become_better_until_the_best_or_until_the_camera_moves_on() -> None:
+    context = Context(10**9)
+    one = answering(context)
+    found = [(int(picture.pixels[0, 0, 0]), picture.rough) for picture in one(view(), None)]
+    assert found == [(2, True), (1, True), (0, False)]
+    one = answering(context)
+    answers = one(view(1.0), None)
+    assert next(answers).rough and next(answers).rough
+    context.newer_after = 0
+    assert list(answers) == []
+    assert [picture.rough for picture in one(view(1.0), None)] == [False]  # it did not move
 
 
 def test_a_camera_rests_when_nothing_newer_comes() -> None:
