@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -26,7 +26,7 @@ splats that are left out leave holes."""
 THINNED_FROM = 0.5
 """Pictures of this size and smaller are drawn of fewer splats, if those give the same picture."""
 SHARES = (0.5, 0.25, 0.12)
-SAME_DB = 36.0
+SAME_DB = 40.0
 """Two small pictures, one of fewer splats, that are so much alike are the same to a moving eye."""
 WHOLE = Way()
 BACKGROUNDS = {"transparent": None, "black": 0.0, "grey": 0.35, "white": 1.0}
@@ -51,10 +51,9 @@ class Viewer:
         parameters = from_splats(cloud)
         parameters.check()
         self.drawer: Drawer = drawer_for(context.device, parameters)
-        whole = whole_view(parameters, context.width_px, context.height_px)
-        self.draw(whole, ViewSplatsParams())  # compiles
-        self.ways = self._ways_for(whole)
-        typical_ms = [shortest_ms(partial(self.draw, whole, ViewSplatsParams(), way)) for way in self.ways]
+        views = views_of(parameters, context.width_px, context.height_px)
+        self.ways = self._ways_for(views)
+        typical_ms = [shortest_ms(partial(self.draw, views[0], ViewSplatsParams(), way)) for way in self.ways]
         self.answer = CoarseToFine(context, self._draw_numbered, typical_ms)
 
     def __call__(self, frame: Frame) -> Iterator[Picture]:
@@ -85,18 +84,22 @@ class Viewer:
         )
         return self.drawer.draw(pinhole_of(smaller), look, way, given_up)
 
-    def _ways_for(self, whole: Camera) -> tuple[Way, ...]:
-        """From the whole picture to the quickest; with as few splats as give the same small picture."""
-        params = ViewSplatsParams(background="grey")
-        small, shares = self.draw(whole, params, Way(THINNED_FROM)), [1.0]
+    def _ways_for(self, views: Sequence[Camera]) -> tuple[Way, ...]:
+        """From the whole picture to the quickest; with as few splats as give the same small pictures."""
+        whole, shares = [self._grey(view, 1.0) for view in views], [1.0]
         for fewer in SHARES:
-            thinned = self.draw(whole, params, Way(THINNED_FROM, fewer))
-            if small is None or thinned is None or likeness_db(small, thinned) < SAME_DB:
+            if min(map(likeness_db, whole, [self._grey(view, fewer) for view in views])) < SAME_DB:
                 break
             shares.append(fewer)
         larger = [Way(size) for size in SIZES if size > THINNED_FROM]
         smaller = [Way(size, shares[-1]) for size in SIZES if size < THINNED_FROM]
         return (*larger, *(Way(THINNED_FROM, share) for share in shares), *smaller)
+
+    def _grey(self, view: Camera, share: float) -> NDArray[np.uint8]:
+        """A small picture over grey, by which shares of the cloud are compared."""
+        picture = self.draw(view, ViewSplatsParams(background="grey"), Way(THINNED_FROM, share))
+        assert picture is not None
+        return picture
 
 
 def likeness_db(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
@@ -105,13 +108,18 @@ def likeness_db(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     return float(10 * np.log10(255.0**2 / max(float(error), 1e-6)))
 
 
-def whole_view(cloud: Parameters, width_px: int, height_px: int) -> Camera:
-    """A camera that sees most of a cloud, to measure by."""
+def views_of(cloud: Parameters, width_px: int, height_px: int) -> tuple[Camera, Camera]:
+    """A camera that sees most of a cloud, to measure by, and one in its middle, as a room is looked at."""
     low, high = np.percentile(cloud.positions, [5, 95], axis=0) if len(cloud) else (np.zeros(3), np.ones(3))
-    eye = np.eye(4)
-    eye[:3, 3] = (low + high) / 2
-    eye[2, 3] += max(float(np.linalg.norm(high - low)), 1e-3)
-    return Camera(eye, width_px, height_px, height_px, height_px, width_px / 2, height_px / 2, 1e-3, 1e6, False)
+    middle, size = (low + high) / 2, max(float(np.linalg.norm(high - low)), 1e-3)
+    found = []
+    for back in (size, 0.0):
+        eye = np.eye(4)
+        eye[:3, 3] = np.add(middle, (0.0, 0.0, back))
+        found.append(
+            Camera(eye, width_px, height_px, height_px, height_px, width_px / 2, height_px / 2, 1e-3, 1e6, False)
+        )
+    return found[0], found[1]
 
 
 def pinhole_of(camera: Camera) -> cameras.Camera:
