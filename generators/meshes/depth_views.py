@@ -8,26 +8,34 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.assets import FloatArray
+from generators.meshes.surface_depth import surface_depth
 from generators.radiance.cameras import Camera
 from generators.radiance.parameters import Parameters
 from generators.radiance.rasterizer import Backend, Rules
 
 OPAQUE = 0.5
 """Pixels where less than this is covered show nothing that could be a surface."""
-SPREAD = 0.08
-"""The deviation of the distances within one pixel may be this share of their mean: beyond, it is an edge or fog."""
+WINDOW = 0.03
+"""What lies within this share of the distance before and behind the median is taken for the surface."""
+SHARPEN = 3.0
+"""Splats are taken to stop as much light as so many of them at one place would: trained surfaces let some through, and
+more in the gaps between their splats than on them."""
+AGREED_MIN = 0.35
+"""Share of the light that the surface must stop: below, the pixel shows an edge or fog."""
 
 
 @dataclass(frozen=True, eq=False)
 class DepthView:
     """`colour` float32 [H, W, 3] display-referred 0..1; `depth` float32 [H, W] along the camera's +Z in metres, 0 where
-    no surface is seen clearly; `coverage` float32 [H, W], 0 where the eye looks through.
+    no surface is seen clearly; `coverage` float32 [H, W], 0 where the eye looks through; `trust` float32 [H, W] 0..1,
+    how much each distance counts beside those of other views, all 1 when it is not given.
     """
 
     camera: Camera
     colour: FloatArray
     depth: FloatArray
     coverage: FloatArray
+    trust: FloatArray | None = None
 
 
 Render = Callable[[Camera], DepthView]
@@ -35,25 +43,25 @@ Render = Callable[[Camera], DepthView]
 
 
 def cloud_render(cloud: Parameters, backend: Backend, *, antialiased: bool = False) -> Render:
-    """How to look at a splat cloud; distances are means weighted as colours are (Kerbl et al. 2023)."""
+    """How to look at a splat cloud: its colours as it was trained to be seen, its distances as of something solid."""
     rules = Rules(antialiased=antialiased)
 
     def render(camera: Camera) -> DepthView:
         projection = backend.project(cloud, camera, rules, sound=True)
-        depth = projection.depth[:, None]
-        features = np.ascontiguousarray(np.concatenate([projection.colour, depth, depth * depth], axis=1), np.float32)
-        raster = backend.rasterize(projection, features, np.zeros(5, np.float32), camera.width, camera.height)
+        black = np.zeros(3, np.float32)
+        raster = backend.rasterize(projection, projection.colour, black, camera.width, camera.height)
         coverage = 1 - np.asarray(raster.transmittance)
-        share = np.maximum(coverage, 1e-3)
-        mean = raster.image[3] / share
-        variance = np.maximum(raster.image[4] / share - mean * mean, 0)
-        clear = (coverage > OPAQUE) & (variance < (SPREAD * mean) ** 2)
+        seen = surface_depth(cloud, camera, rules, WINDOW, SHARPEN)
+        agreed = seen.agreed / np.maximum(seen.coverage, 1e-3)
+        clear = (coverage > OPAQUE) & (agreed > AGREED_MIN)
+        # What is half covered keeps its own colour, not the background's.
+        colour = np.clip(raster.image / np.maximum(coverage, 1e-3), 0, 1).transpose(1, 2, 0)
         return DepthView(
             camera,
-            # What is half covered keeps its own colour, not the background's.
-            np.ascontiguousarray(np.clip(raster.image[:3] / share, 0, 1).transpose(1, 2, 0), np.float32),
-            np.where(clear, mean, 0).astype(np.float32),
+            np.ascontiguousarray(colour, np.float32),
+            np.where(clear, seen.depth, 0).astype(np.float32),
             coverage.astype(np.float32),
+            np.asarray(agreed * agreed, np.float32),
         )
 
     return render

@@ -66,7 +66,8 @@ def fused(
     counts = np.zeros((len(where), CELLS), np.uint8)
     for view in views:
         check()
-        _integrate(*_numbers(view), view.depth, where, box.low, step, values, weights, counts)
+        trust = np.ones_like(view.depth) if view.trust is None else view.trust
+        _integrate(*_numbers(view), view.depth, trust, where, box.low, step, values, weights, counts)
     values[counts < seen_min] = np.nan
     return Blocks(values, where, index, box.low, step)
 
@@ -129,6 +130,7 @@ def _integrate(
     pose: FloatArray,
     lens: FloatArray,
     depth: FloatArray,
+    trust: FloatArray,
     where: Ints,
     low: NDArray[np.float64],
     step: float,
@@ -165,7 +167,8 @@ def _integrate(
                 continue
             x = mx + cell * (pose[0, 0] * i + pose[0, 1] * j + pose[0, 2] * k)
             y = my + cell * (pose[1, 0] * i + pose[1, 1] * j + pose[1, 2] * k)
-            seen = depth_at(depth, lens[0] * x / z + lens[2], lens[1] * y / z + lens[3])
+            u, v = lens[0] * x / z + lens[2], lens[1] * y / z + lens[3]
+            seen = depth_at(depth, u, v)
             if seen <= 0:
                 continue
             distance = (seen - z) / cell
@@ -174,7 +177,7 @@ def _integrate(
             if distance > np.float32(4.0):
                 distance = np.float32(4.0)
             # A pixel far away stands for a larger patch and for less certain a distance.
-            weight = np.float32(1) / (seen * seen)
+            weight = trust[int(v), int(u)] / (seen * seen)
             total = weights[block, n] + weight
             values[block, n] += (distance - values[block, n]) * (weight / total)
             weights[block, n] = total

@@ -14,10 +14,13 @@ from generators.meshes.manifold import mended
 from generators.meshes.reconstruction import surface_of_function
 from generators.meshes.report import reported
 from generators.meshes.smoothing import smoothed
+from generators.meshes.surface_depth import surface_depth
 from generators.meshes.tracing import cast, nearest, tree_of
 from generators.meshes.view_colours import Picture, blended, depth_of
 from generators.meshes.wrapping import wrapped
 from generators.radiance.cameras import looking_at
+from generators.radiance.parameters import Parameters
+from generators.radiance.rasterizer import Rules
 
 
 def compile_kernels() -> None:
@@ -36,6 +39,14 @@ def compile_kernels() -> None:
     wrapped(whole, 12)
     _looked_at(whole)
     texels_of(np.array([[0, 0], [1, 0], [0, 1]], np.float32), np.array([[0, 1, 2]], np.int32), 8)
+    one = Parameters(
+        positions=np.zeros((1, 3), np.float32),
+        log_scales=np.zeros((1, 3), np.float32),
+        quaternions=np.array([[1, 0, 0, 0]], np.float32),
+        logits=np.zeros(1, np.float32),
+        sh=np.zeros((1, 1, 3), np.float32),
+    )
+    surface_depth(one, looking_at((0.0, 0.0, 9.0), (0.0, 0.0, 0.0), fov_y_deg=40, width=8, height=8), Rules(), 0.1)
 
 
 def _looked_at(ball: Surface) -> None:
