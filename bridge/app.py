@@ -75,6 +75,9 @@ class Bridge:
     async def __aenter__(self) -> Self:
         """Start; the bridge answers when this returns. Raises `SettingsError`, `StoreInUse`, `DiscoveryError`."""
         tls = _tls_context(self.settings)
+        catalog = self._catalog or catalogs.load()
+        for name, reason in catalog.broken.items():
+            log.warning("the declaration of generator %s does not count: %s", name, reason)
         publish_paths(self.settings)
         data = self.settings.data_path
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,7 +90,7 @@ class Bridge:
             ledger=self._ledger,
             store=self.store,
             supervisor=self._supervisor,
-            catalog=self._catalog or catalogs.load(),
+            catalog=catalog,
             settings=JobSettings(queued_jobs=self.settings.queued_jobs),
         )
         self._assemble()

@@ -9,7 +9,8 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ from generators.spec import GeneratorSpec, Live, Params, Weights, params_schema
 
 GROUP = "scenecast.generators"
 """The entry-point group; each entry is a tuple of `GeneratorSpec`."""
+OURS = "scenecast"
+"""The package whose generators nobody else can stand in for."""
 
 _FAULT = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -40,17 +43,31 @@ class CatalogRow:
 
 
 class Catalog:
-    """All declared generators by id, and beside them the declarations that could not be read, with the reason."""
+    """All declared generators by id, and beside them the declarations that do not count, with the reason.
 
-    def __init__(self, specs: Iterable[GeneratorSpec], broken: Mapping[str, str] | None = None) -> None:
+    `origins` says of each of `specs` who declares it.
+    """
+
+    def __init__(
+        self,
+        specs: Iterable[GeneratorSpec],
+        broken: Mapping[str, str] | None = None,
+        origins: Iterable[str] = (),
+    ) -> None:
         self.specs: dict[str, GeneratorSpec] = {}
         self.broken: dict[str, str] = dict(broken or {})
-        for spec in specs:
-            reason = _declaration_fault(spec, self.specs)
-            if reason:
-                self.broken[spec.id] = reason
+        declared: dict[str, str] = {}
+        for spec, origin in zip(specs, chain(origins, repeat("")), strict=False):
+            by = f"{_code(spec)} of {origin}" if origin else _code(spec)
+            if spec.id in self.specs:
+                reason = f"it is declared twice: {declared[spec.id]} counts, {by} does not"
             else:
-                self.specs[spec.id] = spec
+                reason = _declaration_fault(spec)
+            if reason:
+                earlier = self.broken.get(spec.id)
+                self.broken[spec.id] = f"{earlier}; {reason}" if earlier else reason
+            else:
+                self.specs[spec.id], declared[spec.id] = spec, by
         self._schemas: dict[str, Mapping[str, Any]] = {}
 
     @classmethod
@@ -141,20 +158,31 @@ class Catalog:
 
 
 def load() -> Catalog:
-    """The catalog of everything installed; an entry that cannot be read is a row in `broken`, never an exception."""
+    """The catalog of everything installed, our own before all others.
+
+    An entry that cannot be read, or an id that was declared before, is a row in `broken`, never an exception.
+    """
     specs: list[GeneratorSpec] = []
+    origins: list[str] = []
     broken: dict[str, str] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (_package(entry) != OURS, entry.name)):
+        name = entry.name if entry.name not in broken else f"{entry.name} of {_package(entry)}"
         try:
             found = entry.load()
         except Exception as error:  # foreign code runs here; whatever it raises is its reason
-            broken[entry.name] = f"{entry.value} cannot be imported: {type(error).__name__}: {error}"
+            broken[name] = f"{entry.value} cannot be imported: {type(error).__name__}: {error}"
             continue
         if isinstance(found, tuple) and all(isinstance(spec, GeneratorSpec) for spec in found):
             specs.extend(found)
+            origins.extend([_package(entry) or f"entry {entry.name}"] * len(found))
         else:
-            broken[entry.name] = f"{entry.value} is {type(found).__name__}, expected a tuple of GeneratorSpec"
-    return Catalog(specs, broken)
+            broken[name] = f"{entry.value} is {type(found).__name__}, expected a tuple of GeneratorSpec"
+    return Catalog(specs, broken, origins)
+
+
+def _package(entry: EntryPoint) -> str:
+    """The name of the package that declares an entry; empty when it is not known."""
+    return "" if entry.dist is None else entry.dist.name
 
 
 def params_type_name(spec: GeneratorSpec) -> str:
@@ -190,9 +218,7 @@ def missing_need(
     return ""
 
 
-def _declaration_fault(spec: GeneratorSpec, known: Mapping[str, GeneratorSpec]) -> str:
-    if spec.id in known:
-        return f"{spec.id} is declared twice, by {_code(known[spec.id])} and by {_code(spec)}"
+def _declaration_fault(spec: GeneratorSpec) -> str:
     found: Any = sys.modules.get(spec.params.__module__)
     for name in spec.params.__qualname__.split("."):
         found = getattr(found, name, None)

@@ -24,6 +24,7 @@ from bridge.cli.console import size
 from bridge.cli.finding import Finding
 from bridge.errors import ScenecastError
 from bridge.store import Store
+from generators import catalog as catalogs
 
 __all__ = ["Finding", "all_checks"]
 
@@ -58,11 +59,21 @@ def all_checks(data_dir: Path | None) -> list[Callable[[], Iterator[Finding]]]:
         check_packages,
         check_torch,
         check_extras,
+        check_generators,
         check_providers,
         partial(check_settings_and_store, data_dir),
         check_bridge,
         check_hosts,
     ]
+
+
+def check_generators() -> Iterator[Finding]:
+    """Declarations of generators that do not count, and how many do."""
+    catalog = catalogs.load()
+    for name, reason in catalog.broken.items():
+        remedy = "correct or uninstall the package that declares it; its generator needs an id of its own"
+        yield Finding("problem", f"generator {name}", reason, remedy)
+    yield Finding("ok", "generators", f"{len(catalog.specs)} are declared")
 
 
 def check_python() -> Iterator[Finding]:

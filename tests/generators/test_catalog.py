@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+import sys
+from importlib.metadata import Distribution, EntryPoint
+from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -189,6 +192,33 @@ def test_broken_declarations_are_rows_not_exceptions(monkeypatch: pytest.MonkeyP
     loaded = catalog.load()
     assert "fake.script" in loaded.specs
     assert "ModuleNotFoundError" in loaded.broken["gone"] and "expected a tuple" in loaded.broken["wrong"]
+
+
+class Package(Distribution):
+    """An installed package that is nothing but its name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def read_text(self, filename: str) -> str | None:
+        return f"Metadata-Version: 2.1\nName: {self._name}\nVersion: 1\n" if filename == "METADATA" else None
+
+    def locate_file(self, path: object) -> Path:
+        return Path(str(path))
+
+
+def test_the_second_of_two_with_one_id_is_refused_and_both_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = ModuleType("foreign_generators")
+    foreign.SPECS = (spec("fake.script", run="foreign_generators:run"), spec("fake.other"))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "foreign_generators", foreign)
+    theirs = EntryPoint("aardvark", "foreign_generators:SPECS", catalog.GROUP)._for(Package("aardvark"))  # type: ignore[attr-defined]
+    ours = EntryPoint("script", "tests.fakes:SPECS", catalog.GROUP)._for(Package("scenecast"))  # type: ignore[attr-defined]
+    monkeypatch.setattr(catalog, "entry_points", lambda group: [theirs, ours])
+    loaded = catalog.load()
+    assert loaded.specs["fake.script"].run == "tests.fakes:run", "our own first, whatever the others are called"
+    assert "fake.other" in loaded.specs
+    said = "it is declared twice: tests.fakes:run of scenecast counts, foreign_generators:run of aardvark does not"
+    assert loaded.broken == {"fake.script": said}
 
 
 def test_everything_that_is_installed_is_sound() -> None:
