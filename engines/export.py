@@ -23,15 +23,13 @@ from engines.conventions import Host
 from engines.errors import FormatUnavailable, UnknownFormat, UnsuitableAsset
 from engines.extras import how_to_get
 from engines.formats.png import Effort
-from engines.formats.registry import ExportedFile, Format, encoder, format_named, formats, missing_need
+from engines.formats.registry import ExportedFile, Format, encoder, format_named, missing_need, without_extension
 from engines.kinds import Kind, MapName
 from engines.packing import Texture, textures
 
 __all__ = ["ExportedFile", "chosen_format", "export", "file_stem"]
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-_PICTURE_EXTENSIONS = {"jpg", "jpeg", "tif", "tiff", "webp", "bmp", "mov"}
-"""Of files that are read under another name, or only inside captures."""
 _STEM_CHARACTERS = 48
 """Leaves room for the longest role, a frame number and an extension within 80 characters."""
 DESCRIPTION_VERSION = 1
@@ -55,7 +53,7 @@ def export(
     row = chosen_format(asset.kind, host, (formats or {}).get(asset.kind))
     note = _note(provenance)
     options = {"effort": effort} if "effort" in row.options else {}
-    stem = file_stem(_without_extension(asset.name) or asset.kind.value)
+    stem = file_stem(without_extension(asset.name) or asset.kind.value)
     with _staged(folder) as staging:
         if isinstance(asset, Material) and Kind.IMAGE in row.kinds:
             files = _material(asset, host, row, staging, stem, note, options)
@@ -99,13 +97,6 @@ def file_stem(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     stem = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_STEM_CHARACTERS].strip("_")
     return f"{stem or 'asset'}_" if _RESERVED.fullmatch(stem or "asset") else stem or "asset"
-
-
-def _without_extension(name: str) -> str:
-    """The name of what was read from a file, without that file's: `rock.glb` made lighter is again `rock`."""
-    plain, dot, last = name.rpartition(".")
-    known = {row.extension.rpartition(".")[2] for row in formats().values()} | _PICTURE_EXTENSIONS
-    return plain if dot and last.lower() in known else name
 
 
 @contextlib.contextmanager

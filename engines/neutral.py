@@ -20,7 +20,7 @@ import numpy as np
 from engines.assets import Array, Asset, Capture, Image
 from engines.draft import Draft, DraftPart, manifest_of
 from engines.errors import DamagedFile, UnsuitableAsset
-from engines.formats.registry import Format, Limits, decoder, format_named
+from engines.formats.registry import Format, Limits, decoder, format_named, without_extension
 from engines.forms import check_parts
 from engines.kinds import ColourSpace, Kind
 from engines.manifest import Manifest, Part, manifest_bytes, manifest_digest, manifest_from_bytes
@@ -85,8 +85,8 @@ def manifest_for_file(
 ) -> Manifest:
     """The manifest of a file somebody uploaded: its kind is read from its first bytes, never from its name.
 
-    `media_type` is what the sender claims; a claim that the content contradicts is refused as `DamagedFile`, as
-    is a file that no decoder of ours reads.
+    The asset is called by the file's name without a known extension. `media_type` is what the sender claims; a claim
+    that the content contradicts is refused as `DamagedFile`, as is a file that no decoder of ours reads.
     """
     row, kind = sniffed(path)
     if media_type and media_type != row.media_type:
@@ -95,7 +95,8 @@ def manifest_for_file(
             remedy=f"send it as {row.media_type}",
         )
     part = Part(WHOLE_FILE, digest, path.stat().st_size, row.media_type)
-    return Manifest(kind, name, MappingProxyType({"format": row.name}), provenance or {}, (part,))
+    title = without_extension(name) or name
+    return Manifest(kind, title, MappingProxyType({"format": row.name}), provenance or {}, (part,))
 
 
 def read(manifest: Manifest, path_of: Callable[[str], Path], limits: Limits | None = None) -> Asset:

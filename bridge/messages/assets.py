@@ -69,6 +69,7 @@ class UploadOffer(Message, tag="upload.offer"):
     size_bytes: Natural
     media_type: Name
     name: Name = ""
+    """Of the file; the asset is called the same, without the extension of a format that is known."""
 
 
 class UploadChunk(Message, tag="upload.chunk"):

@@ -39,6 +39,9 @@ from engines.errors import FormatUnavailable, UnknownFormat
 from engines.extras import how_to_get
 from engines.kinds import ColourSpace, Kind
 
+_FURTHER_EXTENSIONS = {".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".mov"}
+"""Of files that are read under another name, or only inside captures."""
+
 
 @dataclass(frozen=True)
 class Format:
@@ -133,6 +136,13 @@ def format_named(name: str, kind: Kind | None = None) -> Format:
         thing = "a file" if kind is None else f"an asset of kind {kind}"
         raise UnknownFormat(f"{name!r} is no format for {thing}", remedy=f"use one of {', '.join(fitting)}")
     return row
+
+
+def without_extension(name: str) -> str:
+    """The name of a file without the extension of a format that is known: `rock.glb` is of a `rock`, `v1.2` stays."""
+    known = {row.extension for row in formats().values()} | _FURTHER_EXTENSIONS
+    found = max((one for one in known if name.lower().endswith(one)), key=len, default="")
+    return name[: len(name) - len(found)]
 
 
 def missing_need(row: Format) -> str:

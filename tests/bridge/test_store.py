@@ -281,6 +281,7 @@ def test_an_upload_becomes_an_asset_by_its_content(tmp_path: Path) -> None:
         data = picture.read_bytes()
         row = await store.adopt_upload(picture, sha(data), "image/png", "dot.png")
         assert row.kind == "image" and store.has(sha(data)) and not picture.exists()
+        assert row.name == "dot", "the extension of a known format is no part of the name"
         assert (await store.list_file(sha(data), "image/png", "dot.png")).digest == row.digest
         assert (await store.list_file(sha(data), "image/png", "other")).digest != row.digest
         wrong = written(store, b"#!/bin/sh\n")

@@ -62,3 +62,14 @@ def test_a_missing_codec_is_named_with_its_remedy() -> None:
 def test_a_format_that_is_only_written_says_so() -> None:
     with pytest.raises(UnknownFormat, match="written, not read"):
         registry.decoder(registry.format_named("png_sequence"))
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("x.ply", "x"), ("x.compressed.ply", "x"), ("Holz.JPG", "Holz"), ("scan.tiff", "scan"), ("room.zip", "room"),
+        ("v1.2", "v1.2"), ("v1.2.glb", "v1.2"), ("ply", "ply"), ("", ""), ("no.such", "no.such"), (".png", ""),
+    ],
+)  # fmt: skip
+def test_a_known_extension_is_no_part_of_a_name(name: str, plain: str) -> None:
+    assert registry.without_extension(name) == plain
