@@ -46,6 +46,23 @@ CLOUD = GeneratorSpec(
 )
 
 
+class FieldParams(Params):
+    """Vertices along a side."""
+
+    side: Annotated[int, Meta(ge=8, le=512)] = 192
+
+
+FIELD = GeneratorSpec(
+    id="field.blank",
+    title="Blank field",
+    promise="A bumpy, mottled shell with a haze in it.",
+    gives=(Kind.FIELD,),
+    params=FieldParams,
+    needs=Needs(memory_gb=2.0),
+    run="benchmarks.noise:field",
+)
+
+
 class CrashParams(Params):
     """None."""
 

@@ -62,6 +62,11 @@ def run() -> Iterator[Figure]:
             yield from _generator(served, client, "live.retexture", _surfaces())
             for cloud in CLOUDS:
                 yield from _splats(served, client, cloud)
+            job = client.submit("field.blank", host="")
+            job.wait(120)
+            yield from _generator(
+                served, client, "view.field", _cameras(), {"field": job.assets[0].digest}, sharp_ms=8 * SHARP_MS
+            )
 
 
 def _own(served: Served, client: Client) -> Iterator[Figure]:
@@ -91,9 +96,8 @@ def _splats(served: Served, client: Client, cloud: Cloud) -> Iterator[Figure]:
     """A cloud while the camera moves, and when it rests."""
     job = client.submit("splats.blank", splats=cloud.splats, sh_degree=1, host="")
     job.wait(120)
-    frames = [{"camera": _camera(step, cloud.distance_m)[0]} for step in range(8)]
     yield from _generator(
-        served, client, "view.splats", frames, {"splats": job.assets[0].digest}, of=cloud.name,
+        served, client, "view.splats", _cameras(cloud.distance_m), {"splats": job.assets[0].digest}, of=cloud.name,
         least_per_sec=cloud.least_per_sec, sharp_ms=cloud.sharp_ms,
     )  # fmt: skip
 
@@ -122,8 +126,8 @@ def _generator(
     what, first = f"{name}, {of}" if of else name, "first picture" if sharp_ms else "picture"
     yield Figure(BENCH, f"{what}, edit to {first}, median, {SIDE}²", statistics.median(ages), "ms",
                  f"limit ≤ {SEEN_MS:g} ms", SEEN_MS)  # fmt: skip
-    yield Figure(BENCH, f"{what}, worker's processor time per frame, {SIDE}²", worker_ms, "ms",
-                 f"limit ≤ {SEEN_MS:g} ms of one core", SEEN_MS)  # fmt: skip
+    least = f"limit ≤ {SEEN_MS:g} ms of one core" if not sharp_ms else "all pictures of a frame together"
+    yield Figure(BENCH, f"{what}, worker's processor time per frame, {SIDE}²", worker_ms, "ms", least, SEEN_MS)
     yield Figure(BENCH, f"{what}, pictures a second while it moves, {SIDE}²", per_sec, "/s",
                  f"wanted ≥ {least_per_sec:g}", least_per_sec)  # fmt: skip
     if sharp_ms:
@@ -202,6 +206,10 @@ def _camera(step: int, distance_m: float = 4.3) -> tuple[dict[str, Any], NDArray
     matrix = np.eye(4)
     matrix[:3, 0], matrix[:3, 1], matrix[:3, 2], matrix[:3, 3] = right, np.cross(right, ahead), -ahead, place
     return {"world_from_camera": matrix.ravel().tolist(), "fov_y_deg": 50.0}, matrix
+
+
+def _cameras(distance_m: float = 4.3) -> list[dict[str, Any]]:
+    return [{"camera": _camera(step, distance_m)[0]} for step in range(8)]
 
 
 def _surfaces() -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.blank import BlankParams, CloudParams
+from benchmarks.blank import BlankParams, CloudParams, FieldParams
 from engines.assets import Image, Splats
+from engines.field_lattice import field_from_grid
 from generators.events import Context, Event, Produced, Request
 
 
@@ -40,6 +41,21 @@ def cloud(request: Request, context: Context) -> Iterator[Event]:
     sh[:, 1:] = random.normal(0, 0.05, sh[:, 1:].shape)
     opacity = (0.2 + 0.8 * random.random(count, np.float32)).astype(np.float32)
     yield Produced(Splats((way * bump).astype(np.float32), turns, size, opacity, sh, "ball"))
+
+
+def field(request: Request, context: Context) -> Iterator[Event]:
+    """A dense shell of about a metre's radius, with a thin haze inside, coloured by waves."""
+    params = request.params
+    assert isinstance(params, FieldParams)
+    axis = np.linspace(-1.3, 1.3, params.side, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
+    distance = np.linalg.norm(grid, axis=-1)
+    way = grid / np.maximum(distance, 1e-6)[..., None]
+    distance += 0.1 * np.sin(9 * way[..., 0]) * np.sin(7 * way[..., 1]) * np.sin(8 * way[..., 2])
+    density = np.where(abs(distance - 1) < 0.05, 40.0, np.where(distance < 1, 0.3, 0.0)).astype(np.float32)
+    sh = np.zeros((*density.shape, 4, 3), np.float32)
+    sh[..., 0, :] = np.sin(np.array([11, 13, 17], np.float32) * grid[..., [1, 2, 0]]) * 1.2
+    yield Produced(field_from_grid(density, sh, low_m=(-1.3,) * 3, pitch_m=2.6 / (params.side - 1), name="shell"))
 
 
 def crash(request: Request, context: Context) -> Iterator[Event]:

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import platformdirs
 
-from benchmarks.blank import BLANK, CLOUD, CRASH
+from benchmarks.blank import BLANK, CLOUD, CRASH, FIELD
 from benchmarks.echo import ECHO
 from bridge.app import Bridge
 from bridge.settings import Settings
 from generators.catalog import Catalog
+from generators.fields.specs import VIEW_FIELD
 from generators.live.specs import SPECS as LIVE
 from generators.radiance.specs import SPLATS_FROM_PHOTOS
 from python_client import Client, connect
@@ -103,7 +104,7 @@ def serving() -> Iterator[Served]:
 
 async def _main(folder: Path) -> None:
     settings = Settings(data_dir=str(folder), port=0, grace_secs=0.5, queued_jobs=QUEUED_JOBS, live_per_sec=1000.0)
-    catalog = Catalog.from_specs(BLANK, CLOUD, CRASH, SPLATS_FROM_PHOTOS, ECHO, *LIVE)
+    catalog = Catalog.from_specs(BLANK, CLOUD, CRASH, FIELD, SPLATS_FROM_PHOTOS, ECHO, VIEW_FIELD, *LIVE)
     async with Bridge(settings, catalog=catalog) as bridge:
         print(json.dumps({"url": bridge.url, "token": bridge.token, "pid": os.getpid()}), flush=True)
         await bridge.serve_forever()
