@@ -38,7 +38,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     material = stone_material(params.stone, params.texture_px, request.seed, context)
     # Small stones show a part of the tile, cliffs a coarser grain: nobody looks at both from one distance.
     tile_m = material.tile_m * max(0.25, min(params.size_m, 6.0) / 1.2)
-    source, split, uvs = box_uvs(positions, faces, directions, tile_m)
+    source, split, uvs = box_uvs(positions, faces, broad_normals(positions, faces, context), tile_m)
     yield Produced(
         Mesh(
             positions=positions[source].astype(np.float32),
@@ -50,6 +50,15 @@ def run(request: Request, context: Context) -> Iterator[Event]:
             name=f"{params.stone} rock",
         )
     )
+
+
+def broad_normals(positions: Array, faces: Array, context: Context) -> Array:
+    """Normals of the rock without its small forms, [V, 3]: how its large faces lie."""
+    smooth = positions
+    for _ in range(max(4, round((len(faces) / 20) ** 0.5 / 4))):
+        context.check()
+        smooth = np.stack([vertex_means(smooth[:, k], faces) for k in range(3)], -1)
+    return vertex_normals(smooth, faces)
 
 
 def fractured_radii(directions: Array, params: RockParams, noise: SolidNoise, rng: np.random.Generator) -> Array:

@@ -291,6 +291,7 @@ SPECS = (
         gives=(Kind.MESH,),
         params=RockParams,
         run="generators.procedural.rock:run",
+        version=2,
     ),
     GeneratorSpec(
         id="mesh.terrain",

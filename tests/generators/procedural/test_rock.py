@@ -86,16 +86,20 @@ def test_every_rock_is_closed_stands_on_the_ground_and_has_its_size(params: dict
     assert 0 <= mesh.colours.min() <= mesh.colours.max() <= 1
 
 
-def test_uvs_have_six_charts_none_mirrored_and_none_degenerate() -> None:
-    mesh = made(triangles=8000)
+@pytest.mark.parametrize("seed", [1, 3, 7])
+def test_uvs_have_few_charts_none_mirrored_and_none_drawn_out(seed: int) -> None:
+    mesh = made(seed, triangles=8000)
     assert mesh.uvs is not None
     faces = mesh.faces.astype(np.intp)
     a, b, c = (mesh.uvs[faces[:, k]] for k in range(3))
-    doubled = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    assert (doubled > 0).mean() > 0.97
+    flat = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    assert (flat > 0).mean() > 0.999
+    solid = np.linalg.norm(polyhedra.face_normals(mesh.positions, faces), axis=1)
+    stretch = solid / np.maximum(flat, 1e-12)
+    assert np.quantile(stretch / np.quantile(stretch, 0.05), 0.99) < 2.2, "the texture is drawn out"
     # Vertices copied at seams are few: charts are large.
     unique = len(np.unique(mesh.positions, axis=0))
-    assert len(mesh.positions) - unique < 0.12 * unique
+    assert len(mesh.positions) - unique < 0.15 * unique
     label = np.arange(len(mesh.positions))
     while True:
         lowest = label[faces].min(1)
@@ -104,7 +108,26 @@ def test_uvs_have_six_charts_none_mirrored_and_none_degenerate() -> None:
         if np.array_equal(nxt, label):
             break
         label = nxt
-    assert len(np.unique(label)) == 6
+    assert 6 <= len(np.unique(label)) <= 24
+
+
+def test_crumbs_join_the_chart_around_them() -> None:
+    _, faces = polyhedra.geodesic(6)
+    chart = np.zeros(len(faces), np.intp)
+    chart[100] = 3
+    assert not polyhedra.without_crumbs(chart, faces).any()
+    half = (polyhedra.geodesic(6)[0][faces].sum(1)[:, 1] > 0).astype(np.intp)
+    kept = polyhedra.without_crumbs(half, faces)
+    assert (kept != half).mean() < 0.05
+
+
+def test_neighbours_share_an_edge() -> None:
+    _, faces = polyhedra.geodesic(3)
+    beside = polyhedra.neighbours(faces)
+    for face, others in enumerate(beside):
+        for edge, other in enumerate(others):
+            pair = {faces[face, edge], faces[face, (edge + 1) % 3]}
+            assert other != face and pair <= set(faces[other])
 
 
 def test_material_is_the_shared_one_and_complete() -> None:
