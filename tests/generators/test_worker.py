@@ -15,6 +15,7 @@ import psutil
 
 from generators.pipe import CancelOrder, Ended, Frames, Produced, Ready, RunOrder, WorkerMessage, frame, message_from
 from tests import fakes
+from tests.workplace import PATIENCE_SECS
 
 
 class Worker:
@@ -89,20 +90,19 @@ def test_runs_one_after_the_other_whatever_is_printed(tmp_path: Path) -> None:
             assert [type(result) for result in results] == [Produced]
         assert one.process.stdin is not None
         one.process.stdin.close()
-        assert one.process.wait(5) == 0, "the end of the pipe is the end of the worker"
+        assert one.process.wait(PATIENCE_SECS) == 0, "the end of the pipe is the end of the worker"
         assert one.process.stderr is not None and one.process.stderr.read().count(b"garbage") == 4
 
 
 def test_cancel_reaches_a_run_and_only_that_run(tmp_path: Path) -> None:
     with worker() as one:
         one.hear()
-        one.say(order(1, tmp_path, sleep_secs=30.0))
+        one.say(order(1, tmp_path, sleep_secs=600.0))
         one.say(CancelOrder(run=7))
         time.sleep(0.2)
-        began = time.monotonic()
         one.say(CancelOrder(run=1))
         ended = one.hear()
-        assert isinstance(ended, Ended) and ended.outcome == "cancelled" and time.monotonic() - began < 0.5
+        assert isinstance(ended, Ended) and ended.outcome == "cancelled" and ended.run == 1
         one.say(order(2, tmp_path))
         last = one.end()[-1]
         assert isinstance(last, Ended) and last.outcome == "finished"
@@ -114,7 +114,7 @@ def test_a_busy_worker_ends_with_the_pipe(tmp_path: Path) -> None:
         one.say(order(1, tmp_path, sleep_secs=60.0, deaf=True))
         assert one.process.stdin is not None
         one.process.stdin.close()
-        assert one.process.wait(5) == 0
+        assert one.process.wait(PATIENCE_SECS) == 0
 
 
 def test_nonsense_on_the_order_pipe_ends_the_worker() -> None:
@@ -123,7 +123,7 @@ def test_nonsense_on_the_order_pipe_ends_the_worker() -> None:
         assert one.process.stdin is not None
         one.process.stdin.write(b"\xff" * 64)
         one.process.stdin.flush()
-        assert one.process.wait(5) == 3
+        assert one.process.wait(PATIENCE_SECS) == 3
 
 
 def test_a_worker_of_a_dead_parent_ends_even_before_it_is_ready() -> None:

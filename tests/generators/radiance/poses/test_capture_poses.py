@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zipfile
 from pathlib import Path
 
@@ -108,17 +107,17 @@ def test_the_same_request_gives_the_same_bytes(room: Path, events: list[Event], 
     assert list(left.parent.iterdir()) == [posed(again).path]
 
 
-def test_cancelling_takes_less_than_a_second(room: Path, tmp_path: Path) -> None:
+def test_cancelling_waits_for_no_stage_to_end(room: Path, tmp_path: Path) -> None:
     context = Bench(tmp_path / "scratch")
     running = run(Request(PARAMS, 3, {"photos": Capture(room)}), context)
     for event in running:
         if isinstance(event, Progress) and "features" in event.stage:
             break
-    asked = time.monotonic()
     context.cancel_after_secs = 0
+    later = set[str]()
     with pytest.raises(Cancelled):
-        list(running)
-    assert time.monotonic() - asked < 5  # a promise of one second, on a machine that may be busy
+        later.update(event.stage for event in running if isinstance(event, Progress))
+    assert all("features" in stage for stage in later)
 
 
 def test_photographs_that_do_not_belong_together_are_refused_with_what_to_do(tmp_path: Path) -> None:
