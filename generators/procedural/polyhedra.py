@@ -104,7 +104,7 @@ def box_uvs(positions: Array, faces: Array, normals: Array, tile_m: float) -> tu
 
 
 def without_crumbs(chart: Array, faces: Array, rounds: int = 12) -> Array:
-    """The charts int [F] of a closed mesh, faces with two neighbours in one other chart given to that, again and again."""
+    """The charts int [F] of a closed mesh; faces with two neighbours in one other chart are given to that."""
     beside = neighbours(faces)
     for _ in range(rounds):
         first, second, third = (chart[beside[:, k]] for k in range(3))
