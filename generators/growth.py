@@ -25,6 +25,7 @@ from engines.growth import (
     Version,
     most_important_first,
     rows_of,
+    sketched,
     write,
 )
 from generators.pipe import Grown, GrowthOrder
@@ -128,7 +129,8 @@ class Publisher:
         place = None if order is None else slots[order].astype(np.uint32)
         path = self._folder / f"{number}{SUFFIX}"
         self._folder.mkdir(parents=True, exist_ok=True)
-        write(self._version(number, place), path)
+        version = self._version(number, place)
+        write(sketched(version) if number == 1 else version, path)  # whoever comes later gets it from `cut`
         self._files.append(path)
         for old in self._files[:-KEPT]:
             old.unlink(missing_ok=True)

@@ -13,10 +13,10 @@ from typing import Any, BinaryIO, NamedTuple, Optional
 from .errors import TransferFailed
 from .messages import GrowthFiles
 
-HEADER = struct.Struct("<8sIIIIIIIIII16x")
-"""Magic, format, stride, version, since, slots, count, rows, freed, block_rows, flags."""
+HEADER = struct.Struct("<8sIIIIIIIIIII12x")
+"""Magic, format, stride, version, since, slots, count, rows, freed, block_rows, flags, sketch."""
 MAGIC = b"SCGROWTH"
-FORMAT = 1
+FORMAT = 2
 FINAL = 1
 FIXED = 11
 """Numbers of a row before its harmonics."""
@@ -190,6 +190,7 @@ class _Head(NamedTuple):
     freed: int
     block_rows: int
     flags: int
+    sketch: int
 
 
 class Delta:
@@ -204,6 +205,7 @@ class Delta:
         self._held = bytearray()
         self._head: Optional[_Head] = None
         self._freed_left = True
+        self._sketch_left = 0
         self._rows_left = 0
         self._received = 0
         self.done = False
@@ -230,7 +232,7 @@ class Delta:
             return self._take_head()
         if self._freed_left:
             return self._take_freed(self._head)
-        if self._rows_left:
+        if self._sketch_left or self._rows_left:
             return self._take_block(self._head)
         return self._take_order(self._head)
 
@@ -253,6 +255,7 @@ class Delta:
                 remedy="Update the older of the two programs.",
             )
         fits = head.rows <= head.splats <= head.slots and head.freed <= head.slots and head.block_rows
+        fits = fits and head.sketch <= head.rows
         if head.version != told.version or head.splats != told.count or not fits:
             raise TransferFailed(f"version {told.version} of {told.count} splats was announced, {head} came")
         if sys.byteorder != "little":
@@ -260,7 +263,7 @@ class Delta:
         if not told.since or head.stride != self._cloud.stride:
             self._cloud.renew(head.stride)
         self._cloud.widen(head.slots)
-        self._head, self._rows_left = head, head.rows
+        self._head, self._rows_left, self._sketch_left = head, head.rows, head.sketch
         return True
 
     def _take_freed(self, head: _Head) -> bool:
@@ -275,7 +278,9 @@ class Delta:
         return True
 
     def _take_block(self, head: _Head) -> bool:
-        count = min(head.block_rows, self._rows_left)
+        # a sketch is shown in slots whose own rows come later, and is of version 0, so that no update has it
+        sketched = self._sketch_left > 0
+        count = self._sketch_left or min(head.block_rows, self._rows_left)
         width = 4 * head.stride
         data = self._taken(count * (8 + width))
         if data is None:
@@ -290,7 +295,10 @@ class Delta:
             rows = memoryview(bytearray().join(rows[index * width : (index + 1) * width] for index in newer))
         self._check(slots, head)
         self._cloud.put(slots, rows)
-        self._rows_left -= count
+        if sketched:
+            self._sketch_left = 0
+        else:
+            self._rows_left -= count
         return True
 
     def _take_order(self, head: _Head) -> bool:

@@ -61,19 +61,19 @@ class FakeGrowth:
         return head, data
 
     def file(self, since: int) -> bytes:
-        """What changed after a version, the most important rows first."""
+        """What changed after a version, the most important rows first; before all of them a fourth, larger."""
         stride = len(next(iter(self.rows.values()), bytes(4 * (FIXED + 3)))) // 4
         freed = sorted((slot, when) for slot, when in self._freed.items() if when > since)
         slots = sorted((slot for slot in self.rows if self._changed[slot] > since), key=self._rank)
         slot_count = 1 + max([*self.rows, *self._freed], default=-1)
         numbers = (stride, self.version, since, slot_count, len(self.rows), len(slots), len(freed), BLOCK_ROWS)
-        parts = [HEADER.pack(MAGIC, FORMAT, *numbers, FINAL if self.final else 0)]
+        sketched = [] if since else slots[3::4]
+        parts = [HEADER.pack(MAGIC, FORMAT, *numbers, FINAL if self.final else 0, len(sketched))]
         parts += [struct.pack("<II", slot, when) for slot, when in freed]
+        parts += _block(sketched, [0] * len(sketched), [_larger(self.rows[slot]) for slot in sketched])
         for start in range(0, len(slots), BLOCK_ROWS):
             block = slots[start : start + BLOCK_ROWS]
-            parts.append(struct.pack(f"<{len(block)}I", *block))
-            parts.append(struct.pack(f"<{len(block)}I", *(self._changed[slot] for slot in block)))
-            parts += [self.rows[slot] for slot in block]
+            parts += _block(block, [self._changed[slot] for slot in block], [self.rows[slot] for slot in block])
         if self.final:
             order = sorted(self.rows, key=self._rank)
             parts.append(struct.pack(f"<{len(order)}I", *order))
@@ -84,3 +84,14 @@ class FakeGrowth:
         row = struct.unpack(f"<{len(self.rows[slot]) // 4}f", self.rows[slot])
         x, y, z = row[7:10]
         return (-row[10] * (x * y + y * z + z * x), slot)
+
+
+def _block(slots: Sequence[int], changed: Sequence[int], rows: Sequence[bytes]) -> list[bytes]:
+    return [struct.pack(f"<{len(slots)}I", *slots), struct.pack(f"<{len(changed)}I", *changed), *rows]
+
+
+def _larger(row: bytes) -> bytes:
+    """What is drawn for a group of splats: one of them, three times as large."""
+    values = list(struct.unpack(f"<{len(row) // 4}f", row))
+    values[7:10] = [3 * value for value in values[7:10]]
+    return struct.pack(f"<{len(values)}f", *values)

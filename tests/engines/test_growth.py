@@ -83,8 +83,9 @@ def test_a_finished_cloud_is_a_version_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("at", "value", "words"),
-    [(0, b"NOTGROWN", "begins with"), (8, b"\2", "begins with"), (12, b"\5", "do not fit"),
-     (40, struct.pack("<I", 0), "do not fit"), (32, struct.pack("<I", 60), "do not fit")],
+    [(0, b"NOTGROWN", "begins with"), (8, b"\1", "begins with"), (12, b"\5", "do not fit"),
+     (40, struct.pack("<I", 0), "do not fit"), (32, struct.pack("<I", 60), "do not fit"),
+     (48, struct.pack("<I", 31), "do not fit")],
 )  # fmt: skip
 def test_damage_is_told_in_words(tmp_path: Path, at: int, value: bytes, words: str) -> None:
     path = tmp_path / "damaged"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,30 @@ def _feed(delta: Delta, data: bytes, piece: int) -> None:
         delta.feed(memoryview(data)[at : at + piece])
 
 
+def test_a_sketch_is_shown_until_its_slots_come_and_then_nothing_is_left_of_it() -> None:
+    growth, cloud = FakeGrowth(), GrowingCloud()
+    growth.grow(Grows({slot: row(8 - slot) for slot in range(8)}))
+    message, file = told(growth, cloud)
+    first = HEADER.size + 2 * (8 + 4 * 14)
+    delta = Delta(cloud, message)
+    assert not delta.feed(memoryview(file)[: first - 1])
+    assert delta.feed(memoryview(file)[first - 1 : first]) and cloud.version == 0
+    shown, true = held(cloud), dict(growth.rows)
+    assert sorted(shown) == [3, 7]
+    for slot, values in shown.items():
+        plain = struct.unpack("<14f", true[slot])
+        assert values[7:10] == tuple(np.float32(3 * value) for value in plain[7:10]) and values[:7] == plain[:7]
+    delta.feed(memoryview(file)[first:])
+    assert delta.done and held(cloud) == {slot: struct.unpack("<14f", data) for slot, data in true.items()}
+    growth.grow(Grows({slot: row(9 - slot) for slot in range(8)}))
+    whole = growth.file(0)  # as it lies on a shared disk
+    moment = Delta(cloud, replace(told(growth, cloud)[0], size_bytes=len(whole)))
+    moment.feed(memoryview(whole)[:first])
+    assert held(cloud)[3] == struct.unpack("<14f", true[3]), "who has a version is not shown the sketch of the next"
+    moment.feed(memoryview(whole)[first:])
+    assert moment.done and held(cloud)[3] == row(6)
+
+
 def test_the_rows_are_seen_by_numpy_without_a_copy() -> None:
     growth, cloud = FakeGrowth(), GrowingCloud()
     growth.grow(Grows({0: row(1), 1: row(2)}))
@@ -98,7 +123,7 @@ def test_the_rows_are_seen_by_numpy_without_a_copy() -> None:
     ("at", "value", "words"),
     [(0, b"NOTGROWN", "expected"), (8, struct.pack("<I", 9), "expected"), (12, struct.pack("<I", 15), "expected"),
      (16, struct.pack("<I", 7), "was announced"), (28, struct.pack("<I", 77), "was announced"),
-     (64, struct.pack("<I", 99), "slot 99 of 2")],
+     (48, struct.pack("<I", 3), "was announced"), (64, struct.pack("<I", 99), "slot 99 of 2")],
 )  # fmt: skip
 def test_what_is_no_version_is_refused_in_words(at: int, value: bytes, words: str) -> None:
     growth, cloud = FakeGrowth(), GrowingCloud()
