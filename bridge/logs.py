@@ -1,4 +1,6 @@
-"""Structured logs: one JSON object per line, with the job and session it is about; the token never appears."""
+"""Structured logs: one JSON object per line, or words on a terminal, with the job and session it is about; the token
+never appears.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,24 @@ class JsonLines(logging.Formatter):
         return text
 
 
+class Words(JsonLines):
+    """The same for a person at a terminal: the time, what happened, and the extras."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Local time, the level where it is more than information, message, `name=value`, and a traceback below."""
+        line = json.loads(super().format(record))
+        level = "" if line["level"] in ("info", "debug") else f"{line['level']}: "
+        known = ("time", "level", "from", "message", "traceback")
+        extras = "".join(f"  {name}={value}" for name, value in line.items() if name not in known)
+        below = f"\n{line['traceback']}" if "traceback" in line else ""
+        moment = time.strftime("%H:%M:%S", time.localtime(record.created))
+        return f"{moment} {level}{line['message']}{extras}{below}"
+
+
 def configure(level: str, *, secrets: tuple[str, ...] = (), stream: TextIO | None = None) -> logging.Handler:
-    """Send everything from `bridge` and the websocket library to the stream (stderr) as JSON lines."""
+    """Send everything from `bridge` and the websocket library to the stream (stderr): as words where a person looks."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines(secrets))
+    handler.setFormatter((Words if handler.stream.isatty() else JsonLines)(secrets))
     for name, lowest in (("bridge", level.upper()), ("generators", level.upper()), ("websockets", "WARNING")):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]

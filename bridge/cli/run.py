@@ -10,7 +10,7 @@ from typing import Any
 from bridge.cli import INTERRUPTED, asked, reach, values
 from bridge.cli.console import UsageError, complain, out, print_json, size
 from bridge.cli.watching import Interrupted, watch
-from python_client import Client, Job
+from python_client import Client, ConnectionFailed, Job, ScenecastError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,11 +58,16 @@ def run(arguments: argparse.Namespace) -> int:
             fresh=arguments.fresh,
             preview_px=0,
         )
-        watch(client, job, quiet=quiet, interrupted=interrupted)
-        if job.state == "cancelled":
-            complain("the job was cancelled; nothing of it runs any more")
-            return INTERRUPTED if interrupted.times else 1
-        return _finish(client, job, arguments, began)
+        try:
+            watch(client, job, quiet=quiet, interrupted=interrupted)
+            if job.state != "cancelled":
+                return _finish(client, job, arguments, began)
+        except ConnectionFailed as error:
+            kept = "the job is written down, and goes on when the bridge runs again"
+            remedy = f"{kept}: start it with `scenecast serve`, then see `scenecast jobs`"
+            raise ScenecastError(f"the bridge is gone ({error.message})", remedy=remedy) from error
+        complain("the job was cancelled; nothing of it runs any more")
+        return INTERRUPTED if interrupted.times else 1
 
 
 def _finish(client: Client, job: Job, arguments: argparse.Namespace, began: float) -> int:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.console import err
 from python_client import Client, Job, events
+from python_client.connection import CONNECTED
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+GONE = "the bridge is gone: looking for it again"
 GONE_SECS = 30.0
 """How long a cancelled job's end is waited for."""
 
@@ -45,8 +47,11 @@ def watch(client: Client, job: Job, *, quiet: bool, interrupted: Interrupted) ->
     """Wait until the job is over, showing how far it is; the first Ctrl-C cancels it and waits for its end."""
     from rich.markup import escape
 
+    shown = client.state.status
+
     def something() -> bool:
-        return job.over or job.unread > 0 or (interrupted.times > 0 and not interrupted.obeyed)
+        moved = client.state.status != shown or job.unread > 0
+        return job.over or moved or (interrupted.times > 0 and not interrupted.obeyed)
 
     console = err()
     with bars(quiet) as progress:
@@ -58,20 +63,21 @@ def watch(client: Client, job: Job, *, quiet: bool, interrupted: Interrupted) ->
                 job.cancel()
                 progress.update(task, stage="cancelling")
                 console.print("cancelling; press Ctrl-C again to leave without waiting")
-            _show(progress, task, job)
+            shown = client.state.status
+            _show(progress, task, job, connected=shown == CONNECTED)
     if not quiet:
         left = [event.text for event in job.take_events() if isinstance(event, events.Noted)]
         for text in job.notes if progress.disable else left:  # without bars, none was shown on the way
             console.print(f"[yellow]note:[/yellow] {escape(text)}")
 
 
-def _show(progress: Progress, task: TaskID, job: Job) -> None:
+def _show(progress: Progress, task: TaskID, job: Job, *, connected: bool) -> None:
     from rich.markup import escape
 
     for event in job.take_events():
         if isinstance(event, events.Noted) and not progress.disable:
             progress.console.print(f"[yellow]note:[/yellow] {escape(event.text)}")
-    stage = job.stage or job.state
+    stage = (job.stage or job.state) if connected else GONE
     progress.update(task, completed=job.fraction, stage=escape(stage))
 
 

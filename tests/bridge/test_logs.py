@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -41,6 +42,24 @@ def test_newlines_and_tracebacks_stay_on_one_line(stream: io.StringIO) -> None:
         logging.getLogger("bridge").exception("two\nlines")
     (line,) = stream.getvalue().splitlines()
     assert "ValueError: a\nb" in json.loads(line)["traceback"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_at_a_terminal_gets_words(stream: io.StringIO) -> None:
+    logger = logging.getLogger("bridge")
+    handler = logs.configure("info", secrets=("hunter2",), stream=Terminal())
+    record = logger.makeRecord("bridge", 30, "", 0, "disk of %s is full", ("hunter2",), None, extra={"job": "j1"})
+    words = handler.format(record)
+    assert words.endswith(" warning: disk of *** is full  job=j1") and words[2] == ":"
+    try:
+        raise ValueError("hunter2")
+    except ValueError:
+        record = logger.makeRecord("bridge", 20, "", 0, "failed", (), sys.exc_info())
+    assert handler.format(record).splitlines()[-1] == "ValueError: ***"
 
 
 def test_secrets_never_appear(stream: io.StringIO) -> None:
