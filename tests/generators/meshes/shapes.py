@@ -26,6 +26,8 @@ class Bench:
     device: str = "cpu"
     wants_previews: bool = True
     checks_left: int = 10_000_000
+    wants_growth: bool = False
+    finishing: bool = False
 
     def check(self) -> None:
         self.checks_left -= 1
