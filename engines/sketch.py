@@ -105,7 +105,8 @@ def along_curve(positions: FloatArray) -> NDArray[np.uint64]:
     inside = away / unit * np.where(distance > 1, (2 - 1 / distance) / distance, 1)  # of radius 2 (Barron et al. 2022)
     cells = np.clip((inside + 2) / 4 * (2**BITS - 1), 0, 2**BITS - 1).astype(np.uint64)
     x, y, z = (_every_third(cells[:, axis]) << np.uint64(axis) for axis in range(3))
-    return x | y | z
+    joined: NDArray[np.uint64] = x | y | z
+    return joined
 
 
 def _every_third(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -18,6 +18,7 @@ from generators.radiance.capture import Capture, Skipped, unchecked
 from generators.radiance.decoding import decoded, decoded_depth, noted_orientation, open_picture
 from generators.radiance.lens import Lens, source_pixels
 from generators.radiance.rasterizer.kernels import kernel
+from generators.radiance.shelf import DiskFull, Shelf
 from generators.radiance.transforms_json import Listed, lens_from_json
 
 OVERSAMPLING = 2
@@ -43,16 +44,17 @@ class Photograph:
 
 
 def load_photographs(
-    capture: Capture, *, longest_side_px: int, check: Callable[[], None] = unchecked
+    capture: Capture, *, longest_side_px: int, check: Callable[[], None] = unchecked, shelf: Shelf | None = None
 ) -> tuple[list[Photograph], list[Skipped]]:
     """Decode every photograph of a capture to at most `longest_side_px`, and name those that are of no use.
 
-    `check` is called after each; what it raises ends the work. Raises `CaptureError` when fewer than 3 are left.
+    With a `shelf` those that are too many for memory lie on disk, read-only. `check` is called after each; what it
+    raises ends the work. Raises `CaptureError` when fewer than 3 are left, and when the disk is full.
     """
     results: list[_Judged | Skipped] = []
     with open_source(capture.path) as source, ThreadPoolExecutor(DECODERS) as pool:
         try:
-            for result in pool.map(lambda frame: _try(source, frame, longest_side_px), capture.frames):
+            for result in pool.map(lambda frame: _try(source, frame, longest_side_px, shelf), capture.frames):
                 check()
                 results.append(result)
         finally:
@@ -75,13 +77,17 @@ class _Judged:
     blind: str
 
 
-def _judged(photograph: Photograph) -> _Judged:
-    """Cut-out pictures are not judged for blur: their outlines would be taken for detail."""
+def _judged(photograph: Photograph, shelf: Shelf | None) -> _Judged:
+    """A photograph looked at before it is laid away.
+
+    Cut-out pictures are not judged for blur: their outlines would be taken for detail.
+    """
+    kept = photograph if shelf is None else shelf.kept(photograph)
     if photograph.alpha is not None:
-        return _Judged(photograph, 0.0, "" if photograph.alpha.any() else "is wholly transparent")
+        return _Judged(kept, 0.0, "" if photograph.alpha.any() else "is wholly transparent")
     grey = judging.grey_of(photograph.pixels.transpose(1, 2, 0))
     sharpness = judging.sharpness(grey) if max(grey.shape) >= BLUR_SIDE_PX else 0.0
-    return _Judged(photograph, sharpness, judging.blind(grey))
+    return _Judged(kept, sharpness, judging.blind(grey))
 
 
 def _useful(results: Sequence[_Judged | Skipped]) -> tuple[list[Photograph], list[Skipped]]:
@@ -99,9 +105,11 @@ def _useful(results: Sequence[_Judged | Skipped]) -> tuple[list[Photograph], lis
     return kept, skipped
 
 
-def _try(source: Source, frame: Listed, longest_side_px: int) -> _Judged | Skipped:
+def _try(source: Source, frame: Listed, longest_side_px: int, shelf: Shelf | None) -> _Judged | Skipped:
     try:
-        return _judged(_load(source, frame, longest_side_px))
+        return _judged(_load(source, frame, longest_side_px), shelf)
+    except DiskFull:
+        raise
     except CaptureError as error:
         return Skipped(frame.file, str(error))
 

@@ -18,6 +18,7 @@ from generators.radiance.cameras import Camera
 from generators.radiance.colmap import Points
 from generators.radiance.parameters import Parameters
 from generators.radiance.photographs import Photograph
+from generators.radiance.shelf import let_go
 from generators.radiance.stereo import DepthMap, depth_maps, focus
 
 STEREO_SIDE_PX = 112
@@ -40,6 +41,7 @@ def small_pictures(photographs: Sequence[Photograph], side_px: int) -> tuple[Flo
     for index, photograph in enumerate(photographs):
         cut = photograph.pixels[:, : rows * block, : columns * block]
         pictures[index] = cut.reshape(3, rows, block, columns, block).mean((2, 4)) / 255.0
+        let_go(photograph.pixels)
         camera = photograph.camera
         cropped = Camera(
             camera.camera_from_world, camera.fx, camera.fy, camera.cx, camera.cy, columns * block, rows * block

@@ -35,6 +35,7 @@ from generators.radiance.photographs import Photograph, held_out, load_photograp
 from generators.radiance.poses.capture_poses import on_posed
 from generators.radiance.rasterizer.compositing import composite_backward
 from generators.radiance.rasterizer.kernels import compiled_before
+from generators.radiance.shelf import Shelf
 from generators.radiance.specs import SplatsFromPhotosParams
 from generators.radiance.trainer import Trainer, TrainerSettings, normalisation
 
@@ -72,13 +73,13 @@ def _from_posed(
     request: Request, params: SplatsFromPhotosParams, path: Path, context: WatchedContext
 ) -> Iterator[Event]:
     yield Progress(0.0, "reading photographs")
-    with Beside(context.check) as beside:
+    with Beside(context.check) as beside, Shelf(context.scratch) as shelf:
         capture = beside(lambda: read_capture(path, beside.wanted))
         photographs, unreadable = beside(
-            lambda: load_photographs(capture, longest_side_px=params.resolution_px, check=beside.wanted)
+            lambda: load_photographs(capture, longest_side_px=params.resolution_px, check=beside.wanted, shelf=shelf)
         )
         yield from _left_out((*capture.skipped, *unreadable), len(photographs))
-        trainer = yield from _trained(request, params, photographs, capture.points, context, beside)
+        trainer = yield from _trained(request, params, photographs, capture.points, context, beside, shelf)
     if capture.unit_m is None:
         yield Note("the capture does not say how large the scene is; its own units were taken for metres")
     splats = trainer.splats("Splats from photographs")
@@ -93,6 +94,7 @@ def _trained(
     points: Points | None,
     context: WatchedContext,
     beside: Beside,
+    shelf: Shelf,
 ) -> Generator[Event, None, Trainer]:
     """Seed and train; what was reached is told, and the trainer given back."""
     kept = list(held_out(len(photographs), params.hold_out_every))
@@ -112,8 +114,9 @@ def _trained(
         yield _grown(trainer)
     if context.wants_previews:
         yield Preview(beside(lambda: preview(trainer, judged[0])))
-    yield from _train(trainer, context, judged, saved, beside)
+    yield from _train(trainer, context, judged, saved, beside, shelf)
     quality = beside(lambda: trainer.evaluate(judged))
+    shelf.let_go()
     seen = "held-out" if params.hold_out_every else "training"
     yield Note(
         f"{len(trainer.parameters):,} splats from {len(views)} photographs; "
@@ -230,7 +233,7 @@ def _left_out(skipped: tuple[Skipped, ...], used: int) -> Iterator[Event]:
 
 
 def _train(
-    trainer: Trainer, context: WatchedContext, judged: list[Photograph], saved: Path, beside: Beside
+    trainer: Trainer, context: WatchedContext, judged: list[Photograph], saved: Path, beside: Beside, shelf: Shelf
 ) -> Iterator[Event]:
     """Take steps until done, with a picture every second, a score every five and a checkpoint every fifteen."""
     pictured = scored = kept = time.monotonic()
@@ -242,6 +245,7 @@ def _train(
             yield Note(f"finished early, at iteration {trainer.iteration} of {trainer.settings.iterations}")
             return
         beside(trainer.step)
+        shelf.let_go()
         now = time.monotonic()
         if now - kept > CHECKPOINT_SECS:
             checkpoint.save(trainer, saved)
