@@ -216,6 +216,10 @@ class Default:
             projection.extent, gradients.xy, np.float32(width / 2), np.float32(height / 2), self._sums, self._seen
         )
 
+    def remember(self, sums: FloatArray, seen: FloatArray) -> None:
+        """In place of `observe`, what was observed elsewhere: the sum of pulls [N], and of how many [N] it is."""
+        self._sums, self._seen = sums, seen
+
     def disturb(self, parameters: Parameters, rate: float, step: int) -> None:
         """See `Strategy.disturb`; nothing moves at random."""
 

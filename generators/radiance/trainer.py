@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -31,6 +31,9 @@ from generators.radiance.seeding import seed_cloud
 from generators.radiance.stereo import focus
 from generators.radiance.strategy import Default, Mcmc, Strategy
 from generators.radiance.surfaces import DEPTH, Surfaces
+
+if TYPE_CHECKING:
+    from generators.radiance.resident import Resident
 
 PARTS = ("render", "loss", "backward", "optimise")
 SHORT_RUN = 1000
@@ -175,6 +178,19 @@ def halved(photograph: Photograph) -> Photograph:
     return Photograph(photograph.name, camera, mean(photograph.pixels), alpha, mask)
 
 
+def resident_for(backend: Backend, settings: TrainerSettings) -> Resident | None:
+    """Where the cloud stays while it is trained with gsplat; None where it is trained in arrays here.
+
+    Exposures, known depth and smooth normals are compared here: with any of them everything crosses at each step.
+    """
+    if backend.name != "gsplat" or settings.exposure or settings.depth_weight > 0 or settings.normal_weight > 0:
+        return None
+    from generators.radiance.rasterizer.gsplat_backend import GsplatBackend
+    from generators.radiance.resident import Resident
+
+    return Resident(backend.device) if isinstance(backend, GsplatBackend) else None
+
+
 class Trainer:
     """A cloud on its way; iterate over it, or call `step`, until `done`."""
 
@@ -206,8 +222,8 @@ class Trainer:
                 rng=self.rng,
                 points=points,
             )
-        self.parameters = initial
-        self.adam = Adam.fresh(initial)
+        self._card = resident_for(self.backend, settings)
+        self._parameters, self._adam = initial, Adam.fresh(initial)
         self.exposure = Exposure.neutral(len(photographs)) if settings.exposure else None
         self.iteration = 0
         self.order: list[int] = []
@@ -230,6 +246,34 @@ class Trainer:
             for p, one in zip(small, inverse, strict=False)
         ]
         return fine, coarse
+
+    # -- state -----------------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Parameters:
+        """The cloud in scene units, as it is after the last step."""
+        if self._card is not None:
+            self._card.bring(self._parameters, self._adam)
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        if self._card is not None:
+            self._card.forget()
+
+    @property
+    def adam(self) -> Adam:
+        """The optimiser's memory, as it is after the last step."""
+        if self._card is not None:
+            self._card.bring(self._parameters, self._adam)
+        return self._adam
+
+    @adam.setter
+    def adam(self, adam: Adam) -> None:
+        self._adam = adam
+        if self._card is not None:
+            self._card.forget()
 
     # -- progress --------------------------------------------------------------------------------------------------
 
@@ -286,10 +330,37 @@ class Trainer:
 
     def step(self) -> Report:
         """Render one view, compare, and move the splats; refine the cloud when its time has come."""
-        clock = [time.perf_counter()]
         index, rules, background = self._next_view(), self.rules(), self._background()
         coarse = self._coarse and self.fraction < self.settings.coarse_until
         view = (self._coarse if coarse else self._fine)[index]
+        if self._card is not None:
+            return self._step_on(self._card, view, rules, background)
+        return self._step_here(index, view, rules, background)
+
+    def _step_on(self, card: Resident, view: View, rules: Rules, background: FloatArray) -> Report:
+        """A step of a cloud that lives on a graphics card; what it takes is told as one, since the card works ahead."""
+        began = time.perf_counter()
+        loss, pull = card.gradients(
+            self._parameters, self._adam, rules, view.camera, view.target(background), background, mask=view.mask,
+            ssim_weight=self.settings.ssim_weight,
+        )  # fmt: skip
+        card.observe(self._strategy, pull)
+        card.regularise(self._strategy)
+        rates = self.rates()
+        card.optimise(self._adam, rates)
+        self.iteration += 1
+        card.disturb(self._strategy, rates.positions, self.iteration)
+        if self._refines_now():
+            observed = card.observed()
+            if observed is not None and isinstance(self._strategy, Default):
+                self._strategy.remember(*observed)
+            self.parameters = self._strategy.refine(self.parameters, self.adam, self.rng)
+        told = float(loss)  # waits for the card
+        seconds = dict.fromkeys(PARTS, 0.0) | {"backward": time.perf_counter() - began}
+        return Report(self.iteration, told, len(self._parameters), seconds)
+
+    def _step_here(self, index: int, view: View, rules: Rules, background: FloatArray) -> Report:
+        clock = [time.perf_counter()]
         width, height = view.camera.width, view.camera.height
         projection = self.backend.project(self.parameters, view.camera, rules, sound=True)
         surfaces = self._surfaces(projection, view)

@@ -94,10 +94,10 @@ def fully_fused_projection(
         extend = torch.minimum(extend, torch.sqrt(2 * torch.log((faint / ALPHA_MIN).clamp(min=1.0))))
     xy = torch.stack([fx * p[:, 0] / z + cx, fy * p[:, 1] / z + cy], -1)
     radii = torch.ceil(torch.stack([extend * a.sqrt(), extend * c.sqrt()], -1)).detach()
-    frame = torch.tensor([width, height], dtype=torch.float32)
+    frame = torch.tensor([width, height], dtype=torch.float32, device=means.device)
     inside = inside & (det > 0) & ((xy + radii > 0) & (xy - radii < frame)).all(1) & (radii > radius_clip).any(1)
     broken = ~inside
-    unwritten = torch.tensor(torch.nan)
+    unwritten = torch.tensor(torch.nan, device=means.device)
     return (
         torch.where(inside[:, None], radii, 0).int()[None],
         xy.masked_fill(broken[:, None], torch.nan)[None],
@@ -112,15 +112,15 @@ class _Harmonics(torch.autograd.Function):
     def forward(context: Any, directions: Tensor, degree: int) -> Tensor:
         context.save_for_backward(directions)
         context.degree = degree
-        return torch.from_numpy(basis(directions.detach().double().numpy(), degree)).float()
+        return torch.from_numpy(basis(directions.detach().double().cpu().numpy(), degree)).float().to(directions.device)
 
     @staticmethod
     def backward(context: Any, grad: Tensor) -> tuple[Tensor, None]:
         (directions,) = context.saved_tensors
-        at, step, columns = directions.detach().double().numpy(), 1e-6, []
+        at, step, columns = directions.detach().double().cpu().numpy(), 1e-6, []
         for axis in np.eye(3):
             slope = (basis(at + step * axis, context.degree) - basis(at - step * axis, context.degree)) / (2 * step)
-            columns.append((grad.double() * torch.from_numpy(slope)).sum(-1))
+            columns.append((grad.double() * torch.from_numpy(slope).to(grad.device)).sum(-1))
         return torch.stack(columns, -1).float(), None
 
 
@@ -153,7 +153,8 @@ def isect_tiles(
     for tensor, shape in ((means2d, (1, count, 2)), (depths, (1, count))):
         _sound(tensor, shape)
     _sound(radii, (1, count, 2), torch.int32)
-    numbers, found = torch.zeros(1, count, dtype=torch.int32), []
+    numbers, found, device = torch.zeros(1, count, dtype=torch.int32), [], means2d.device
+    means2d, radii, depths = means2d.cpu(), radii.cpu(), depths.cpu()
     bits = depths[0].contiguous().view(torch.int32)
     for i in (radii[0] > 0).all(1).nonzero()[:, 0].tolist():
         low, high = (means2d[0, i] - radii[0, i]) / tile_size, (means2d[0, i] + radii[0, i]) / tile_size
@@ -163,13 +164,13 @@ def isect_tiles(
         found += [((y * tile_width + x) << 32 | int(bits[i]), i) for y in down for x in across]
     found.sort()
     keys, members = torch.tensor([k for k, _ in found], dtype=torch.int64), [i for _, i in found]
-    return numbers, keys, torch.tensor(members, dtype=torch.int32)
+    return numbers.to(device), keys.to(device), torch.tensor(members, dtype=torch.int32).to(device)
 
 
 @torch.no_grad()
 def isect_offset_encode(isect_ids: Tensor, n_images: int, tile_width: int, tile_height: int) -> Tensor:
     _sound(isect_ids, (len(isect_ids),), torch.int64)
-    tiles = torch.arange(tile_width * tile_height)
+    tiles = torch.arange(tile_width * tile_height, device=isect_ids.device)
     return torch.searchsorted(isect_ids >> 32, tiles).int().reshape(n_images, tile_height, tile_width)
 
 
@@ -192,14 +193,14 @@ def rasterize_to_pixels(
     _sound(flatten_ids, (len(flatten_ids),), torch.int32)
     _, down, across = isect_offsets.shape
     assert down * tile_size >= image_height and across * tile_size >= image_width
-    edges = [*isect_offsets.flatten().tolist(), len(flatten_ids)]
+    edges = [*isect_offsets.flatten().cpu().tolist(), len(flatten_ids)]
     rows = []
     for y in range(down):
         tiles = []
         for x in range(across):
             own = flatten_ids[edges[y * across + x] : edges[y * across + x + 1]].long()
-            u = torch.arange(tile_size) + x * tile_size + 0.5
-            v = torch.arange(tile_size) + y * tile_size + 0.5
+            place = torch.arange(tile_size, device=own.device) + 0.5
+            u, v = place + x * tile_size, place + y * tile_size
             tiles.append(
                 _tile(u, v, means2d[0, own], conics[0, own], opacities[0, own], colors[0, own], backgrounds[0])
             )
