@@ -440,7 +440,7 @@ class Protocol:
             self._transfer_over(name, error)
         elif self.watches.refused(name, error):
             return
-        elif name in self._pushed and not self.jobs.named(name).cancel_wanted:
+        elif name in self._pushed and message.path not in ("$.job_id", "$.action"):  # no answer to cancel or steer
             for digest in self._pushed.pop(name):
                 self.jobs.named(name).deliveries[digest].fail(error)
         elif not self.lives.refused(name, error):

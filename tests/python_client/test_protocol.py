@@ -45,6 +45,21 @@ def test_a_transfer_that_breaks_off_in_the_bridge_is_the_end_of_its_fetch() -> N
     assert not protocol.refusals
 
 
+@pytest.mark.parametrize("path", ["$.job_id", "$.action"])
+def test_what_is_said_of_a_job_too_late_does_not_end_the_delivery_of_its_files(path: str) -> None:
+    protocol = welcomed()
+    job = protocol.submit({"generator": "a.b"}, host="web", formats={})
+    hear(protocol, messages.JobAccepted(request_id=job.request_id, job_id="j", state=messages.JobState.QUEUED, seed=1))
+    asset = messages.AssetRow(digest=DIGEST, kind="image", name="n", size_bytes=1000)
+    hear(protocol, messages.JobProduced(seq=1, job_id="j", time=1.0, asset=asset))
+    protocol.cancel(job)
+    hear(protocol, messages.JobFinished(seq=2, job_id="j", time=1.0, assets=[asset]))
+    hear(protocol, messages.Refused(request_id="j", code="request.invalid", message="the job is over", path=path))
+    assert not job.deliveries[DIGEST].done and len(protocol.refusals) == 1
+    hear(protocol, messages.Refused(request_id="j", code="limit.store", message="the disk is full"))
+    assert isinstance(job.deliveries[DIGEST].error, Refused), "though a cancel had been wished for"
+
+
 def test_a_transfer_of_unasked_files_that_breaks_off_is_told_to_its_job() -> None:
     protocol = welcomed()
     job = protocol.submit({"generator": "a.b"}, host="web", formats={})
