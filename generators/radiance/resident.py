@@ -72,7 +72,7 @@ class Resident:
         self.ahead = False
 
     def observed(self) -> tuple[FloatArray, FloatArray] | None:
-        """How hard the picture has pulled at each splat [N], and how often it was seen [N], since this was last asked."""
+        """How hard the picture has pulled at each splat [N] and how often it was seen [N] since this was last asked."""
         pull, self._pull = self._pull, None
         return None if pull is None else (pull[0].cpu().numpy(), pull[1].cpu().numpy())
 

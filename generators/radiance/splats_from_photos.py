@@ -33,6 +33,7 @@ from generators.radiance.depth_loss import KnownDepth
 from generators.radiance.parameters import Parameters, from_splats
 from generators.radiance.photographs import Photograph, held_out, load_photographs
 from generators.radiance.poses.capture_poses import on_posed
+from generators.radiance.rasterizer import unfit
 from generators.radiance.rasterizer.compositing import composite_backward
 from generators.radiance.rasterizer.kernels import compiled_before
 from generators.radiance.shelf import Shelf
@@ -52,6 +53,8 @@ More reaches a better end (0.4 gained 1.5 dB on the fox, 0.2 1.3 dB), but spoils
 """
 PREPARING = "preparing kernels (first time only)"
 """Said while the inner loops are compiled: about a minute, once on each machine."""
+PREPARING_CARD = "preparing the graphics card (minutes, the first time only)"
+"""Said while gsplat is asked for a picture: it compiles its kernels when it is first used on a machine."""
 LOADED, SEEDED = 0.04, 0.08
 """Share of the run that reading and seeding take on the progress bar."""
 
@@ -102,7 +105,14 @@ def _trained(
     judged = [photograph for photograph, held in zip(photographs, kept, strict=True) if held] or views[:1]
     saved = context.scratch / CHECKPOINT_NAME
     starts = _Start(request.inputs.get("start"), saved)
-    first_time = context.device == "cpu" and not compiled_before(composite_backward)
+    here = context.device == "cpu"
+    if not here:
+        yield Progress(LOADED, PREPARING_CARD)
+        reason = beside(lambda: unfit(context.device))
+        if reason is not None:
+            here = True
+            yield Note(f"trained on the processor, not on {context.device}: {reason}")
+    first_time = here and not compiled_before(composite_backward)
     yield Progress(LOADED, PREPARING if first_time else "reading the cloud" if starts.known else "finding depth")
     settings = _settings(params, request.seed)
     trainer, said = beside(lambda: starts.trainer(views, settings, points, context.device))

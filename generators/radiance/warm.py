@@ -1,7 +1,11 @@
-"""Compiles the kernels of this room by training on three pictures of a few pixels: half a minute, once a machine."""
+"""Compiles the kernels of this room by training on three pictures of a few pixels: half a minute, once a machine.
+
+Where there is a graphics card and gsplat, its kernels are compiled too, which takes minutes.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +14,7 @@ from msgspec.structs import replace
 from generators.radiance.cameras import looking_at
 from generators.radiance.lens import Lens
 from generators.radiance.photographs import Photograph, undistorted
+from generators.radiance.rasterizer import unfit
 from generators.radiance.trainer import Trainer, TrainerSettings
 
 SIDE_PX = 64
@@ -30,6 +35,9 @@ def compile_kernels() -> None:
         for _ in trainer:
             pass
         trainer.evaluate(views)
+    if importlib.util.find_spec("gsplat") is not None:
+        reason = unfit("cuda:0")
+        print(f"gsplat: {reason or 'its kernels are there'}", flush=True)
 
 
 def _views(count: int = 5) -> Iterator[Photograph]:

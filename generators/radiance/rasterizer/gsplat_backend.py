@@ -7,6 +7,8 @@ reports whatever goes wrong.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -34,12 +36,28 @@ def missing(device: str) -> str | None:
     except ImportError as error:
         return f"gsplat is not installed ({error}); install scenecast[gpu]"
     try:
-        drawn = _one_splat(GsplatBackend(device))
+        with _alone():
+            drawn = _one_splat(GsplatBackend(device))
     except torch.OutOfMemoryError:
         raise  # says nothing of gsplat, and may be otherwise the next time
     except Exception as error:  # a compiler, a linker and a driver speak here, each in its own way
         return f"gsplat is installed but drew nothing: {_remedy(error)}"
     return None if drawn > 0.1 else "gsplat is installed but drew an empty picture; its release is not one we know"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process after the other: gsplat empties the very folder in which another may be compiling its kernels."""
+    try:
+        import fcntl
+    except ImportError:  # not a system that has such locks
+        yield
+        return
+    import platformdirs
+
+    with (platformdirs.user_cache_path("scenecast", ensure_exists=True) / "gsplat.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _one_splat(backend: GsplatBackend) -> float:

@@ -17,6 +17,7 @@ import pytest
 from engines.assets import Capture, Splats
 from generators.events import Cancelled, Event, GeneratorError, Grown, Note, Preview, Produced, Progress, Request
 from generators.radiance import checkpoint, splats_from_photos
+from generators.radiance.rasterizer import gsplat_backend
 from generators.radiance.specs import SPECS, SPLATS_FROM_PHOTOS, SplatsFromPhotosParams
 from generators.spec import params_schema
 from tests.generators.radiance.captures import write_folder
@@ -69,6 +70,16 @@ def test_photographs_become_splats(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     notes = [event.text for event in events if isinstance(event, Note)]
     assert notes[0] == "5 of 6 listed photographs are used. Left out: images/view2.png (the file is missing)"
     assert any("held-out views" in note and "dB PSNR" in note for note in notes)
+
+
+def test_a_card_that_cannot_be_used_is_told_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gsplat_backend, "missing", lambda device: f"no gsplat on {device}")
+    quick = msgspec.structs.replace(PARAMS, iterations=4)
+    asked = request(write_folder(tmp_path / "scene", VIEWS), quick)
+    events = list(splats_from_photos.run(asked, Bench(_fresh(tmp_path / "scratch"), device="cuda:0")))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert "trained on the processor, not on cuda:0: no gsplat on cuda:0" in notes
+    assert isinstance(events[-1], Produced)
 
 
 def test_the_same_request_gives_the_same_splats(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -112,8 +113,9 @@ def test_without_a_device_the_reason_is_told_and_numba_takes_over() -> None:
 
 
 @pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch, forget: None) -> ModuleType:
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: None) -> ModuleType:
     """A machine that says it has a card, and gsplat's stand-in; what is sent to it stays on the processor."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     return installed(monkeypatch)
 
@@ -163,6 +165,24 @@ def test_memory_that_runs_out_in_the_probe_is_no_fault_of_gsplat(
         missing("cpu")
     monkeypatch.setattr(card, "fully_fused_projection", projection)
     assert missing("cpu") is None  # looked at again
+
+
+@pytest.mark.usefixtures("card")
+def test_two_processes_never_compile_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    held: list[bool] = []
+
+    def looks(_: GsplatBackend) -> float:
+        with (tmp_path / "scenecast" / "gsplat.lock").open("w") as other:
+            try:
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.append(True)
+        return 1.0
+
+    monkeypatch.setattr(gsplat_backend, "_one_splat", looks)
+    assert missing("cpu") is None and held == [True]
 
 
 @pytest.mark.usefixtures("card")
