@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bridge.cli.console import UsageError
@@ -31,6 +31,16 @@ def check_formats(row: Generator, formats: Mapping[str, str]) -> None:
         if kind not in row.gives:
             gives = " and ".join(row.gives) or "pictures, live"
             raise UsageError(f"{row.id} makes no {kind}", remedy=f"it gives {gives}, as in --format {gives}=FORMAT")
+
+
+def check_names(row: Generator, names: Iterable[str]) -> None:
+    """Raise `UsageError` for a parameter that there is not, before any file is sent."""
+    known = list(row.params.get("properties", {}))
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"its parameters are {', '.join(known) or 'none'}"
+            raise UsageError(f"{row.id} has no parameter {name!r}", remedy=remedy)
 
 
 def digests(client: Client, row: Generator, inputs: Mapping[str, str]) -> dict[str, str]:

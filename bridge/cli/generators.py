@@ -75,8 +75,25 @@ def _one(row: Generator) -> None:
     for column in ("parameter", "type", "default", "bounds", "unit", ""):
         table.add_column(column, no_wrap=column == "parameter")
     for name, schema in row.params.get("properties", {}).items():
-        table.add_row(*(escape(cell) for cell in _cells(name, schema)))
-    console.print(table)
+        cells = [escape(cell) for cell in _cells(name, schema)]
+        table.add_row(*cells)
+        if console.width < TABLE_COLUMNS:
+            name, kind, default, bounds, unit, words = cells
+            limits = " ".join(part for part in (bounds, unit) if part)
+            value = f" = {default}" if default else ""
+            console.print(f"[bold]{name}[/bold]{value}  [dim]{kind}{f', {limits}' if limits else ''}[/dim]")
+            console.print(f"    {words}" if words else "", end="\n" if words else "")
+    if console.width >= TABLE_COLUMNS:
+        console.print(table)
+    if row.jobs:
+        console.print(f"\n[dim]scenecast run {escape(row.id)}{_example(row)} --out FOLDER[/dim]")
+
+
+def _example(row: Generator) -> str:
+    """The inputs and the first parameter as they are written on a command line."""
+    files = "".join(f" -i {port.name}=FILE" for port in row.takes if not port.optional)
+    first = next(iter(row.params.get("properties", {})), "")
+    return files + (f" -p {first}=…" if first else "")
 
 
 def _channels(row: Generator) -> list[str]:

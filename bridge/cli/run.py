@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     quiet = arguments.quiet or arguments.json
     with reach.running_or_private(arguments, quiet=quiet) as client, Interrupted().installed() as interrupted:
         row = asked.generator(client, arguments.generator)
+        asked.check_names(row, texts)
         asked.check_formats(row, formats)
         began = time.monotonic()
         job = client.submit(

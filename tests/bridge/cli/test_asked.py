@@ -59,6 +59,15 @@ def test_a_format_of_a_kind_that_is_not_made_is_refused() -> None:
         asked.check_formats(SPLATS, {"mesh": "glb"})
 
 
+def test_a_misspelt_parameter_is_refused_before_files_are_sent() -> None:
+    noise = Generator("image.noise", "", "", ["image"], params={"properties": {"size_px": {}, "kind": {}}})
+    asked.check_names(noise, ["kind", "size_px"])
+    for name, remedy in (("sizepx", "did you mean size_px?"), ("qqq", "its parameters are size_px, kind")):
+        with pytest.raises(UsageError, match=f"no parameter '{name}'") as wrong:
+            asked.check_names(noise, ["kind", name])
+        assert wrong.value.remedy == remedy
+
+
 def test_files_are_uploaded_and_digests_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "Stein mit Löchern.glb"
     path.write_bytes(b"glTF")
