@@ -70,10 +70,10 @@ class Distiller:
 
     def __init__(self, guide: Guide, settings: DistillerSettings, *, device: str = "cpu") -> None:
         self.settings = settings
-        self._guide = guide
+        self.guide = guide
         self._backend = backend_for(device)
-        self._rng = np.random.default_rng(settings.seed)
-        self.parameters = seeds(max(1, round(SEED_SHARE * settings.splats_max)), self._rng)
+        self.rng = np.random.default_rng(settings.seed)
+        self.parameters = seeds(max(1, round(SEED_SHARE * settings.splats_max)), self.rng)
         self.adam = Adam.fresh(self.parameters)
         self._strategy = Mcmc(settings.splats_max, seed=settings.seed)
         self.iteration = 0
@@ -91,10 +91,10 @@ class Distiller:
     def step(self) -> None:
         """Draw the cloud from a random side over a random colour, ask the guide, and move the splats."""
         azimuth, elevation, camera = self._camera()
-        background = self._rng.random(3, np.float32)
+        background = self.rng.random(3, np.float32)
         projection = self._backend.project(self.parameters, camera, RULES, sound=True)
         raster = self._backend.rasterize(projection, projection.colour, background, camera.width, camera.height)
-        pull = self._guide.gradient(raster.image, view_of(azimuth, elevation), self.fraction)
+        pull = self.guide.gradient(raster.image, view_of(azimuth, elevation), self.fraction)
         flat = self._backend.rasterize_backward(raster, pull)
         gradients = self._backend.project_backward(self.parameters, camera, RULES, projection, flat)
         self._strategy.regularise(self.parameters, gradients)
@@ -103,15 +103,15 @@ class Distiller:
         self.iteration += 1
         self._strategy.disturb(self.parameters, rates.positions, self.iteration)
         if self.iteration % REFINE_EVERY == 0 and REFINE_FROM <= self.fraction <= REFINE_UNTIL:
-            self.parameters = self._strategy.refine(self.parameters, self.adam, self._rng)
+            self.parameters = self._strategy.refine(self.parameters, self.adam, self.rng)
         self._hold()
 
     def _camera(self) -> tuple[float, float, Camera]:
         """Azimuth, elevation and a camera, spread evenly over the part of the sphere that is looked from."""
-        azimuth = float(self._rng.uniform(-180.0, 180.0))
-        height = self._rng.uniform(*np.sin(np.radians(ELEVATION_DEG)))
+        azimuth = float(self.rng.uniform(-180.0, 180.0))
+        height = self.rng.uniform(*np.sin(np.radians(ELEVATION_DEG)))
         elevation = float(np.degrees(np.arcsin(height)))
-        distance, fov = self._rng.uniform(*DISTANCE_M), self._rng.uniform(*FOV_Y_DEG)
+        distance, fov = self.rng.uniform(*DISTANCE_M), self.rng.uniform(*FOV_Y_DEG)
         return azimuth, elevation, orbiting(azimuth, elevation, distance, fov, self.settings.resolution_px)
 
     def _rates(self) -> Rates:

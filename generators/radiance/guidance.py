@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.assets import FloatArray
 from generators.events import GeneratorError
@@ -35,6 +36,12 @@ class Guide(Protocol):
 
         `view` is one of `VIEWS`; `fraction` 0..1 says how much of the run is behind.
         """
+
+    def state(self) -> NDArray[np.uint8]:
+        """All that the next gradients depend on besides the pictures, for a run that is taken up again."""
+
+    def restore(self, state: NDArray[np.uint8]) -> None:
+        """Go on from what `state` gave. Raises `ValueError` for anything else."""
 
 
 def view_of(azimuth_deg: float, elevation_deg: float) -> str:
@@ -110,6 +117,19 @@ class Distillation:
         """Side of the pictures that the model was trained with."""
         size = self._unet.config.sample_size
         return int(size) * int(2 ** (len(self._vae.config.block_out_channels) - 1))
+
+    def state(self) -> NDArray[np.uint8]:
+        """See `Guide.state`: where the sequence of noise stands."""
+        return np.array(self._random.get_state().numpy(), np.uint8)
+
+    def restore(self, state: NDArray[np.uint8]) -> None:
+        """See `Guide.restore`."""
+        import torch
+
+        try:
+            self._random.set_state(torch.from_numpy(state.copy()))
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(f"{len(state)} bytes are no state of a sequence of noise") from error
 
     def gradient(self, picture: FloatArray, view: str, fraction: float) -> FloatArray:
         """See `Guide.gradient`; every call draws a new time and new noise."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from generators.beside import Beside
 from generators.events import Event, GeneratorError, Grown, Note, Preview, Produced, Progress, Request, WatchedContext
+from generators.radiance import checkpoint
+from generators.radiance.archive import CaptureError
 from generators.radiance.distilling import Distiller, DistillerSettings, orbiting
 from generators.radiance.guidance import Distillation, loaded
 from generators.radiance.text_specs import SplatsFromTextParams
@@ -18,6 +21,8 @@ PREVIEW_SECS = 1.0
 PREVIEW_PX = 256
 PREVIEW_DEG = (30.0, 15.0)
 """Azimuth and elevation from which previews look."""
+CHECKPOINT_SECS = 15.0
+CHECKPOINT_NAME = "splats_from_text.npz"
 LOADED = 0.02
 _SIZE = "the model does not know how large things are: the cloud was made to fit into a ball 1 m wide, front to +Z"
 
@@ -32,10 +37,15 @@ def run(request: Request, context: WatchedContext) -> Iterator[Event]:
     yield Progress(0.0, "loading the model")
     with Beside(context.check) as beside:
         distiller, model = beside(lambda: _made(params, request.seed, context.device))
+        saved = _Saved(
+            context.scratch / CHECKPOINT_NAME, (model, params.prompt, params.negative_prompt, params.guidance)
+        )
         yield Progress(LOADED, f"{len(distiller.parameters):,} seeds")
-        began = time.monotonic()
-        yield from _shaped(distiller, context, beside)
-        each = (time.monotonic() - began) / max(distiller.iteration, 1)
+        if words := saved.taken_up(distiller):
+            yield Note(words)
+        began, first = time.monotonic(), distiller.iteration
+        yield from _shaped(distiller, context, beside, saved)
+        each = (time.monotonic() - began) / max(distiller.iteration - first, 1)
     slow = "; a graphics card is many times faster" if context.device == "cpu" else ""
     yield Note(
         f"{len(distiller.parameters):,} splats by score distillation from {model}, {distiller.iteration} steps of "
@@ -61,20 +71,45 @@ def _made(params: SplatsFromTextParams, seed: int, device: str) -> tuple[Distill
     return Distiller(guide, settings, device=device), name
 
 
-def _shaped(distiller: Distiller, context: WatchedContext, beside: Beside) -> Iterator[Event]:
+class _Saved:
+    """What an earlier attempt has left of the cloud, and where this one leaves its own."""
+
+    def __init__(self, path: Path, asked: Sequence[object]) -> None:
+        self._path, self._asked = path, [str(one) for one in asked]
+        self._when = time.monotonic()
+
+    def taken_up(self, distiller: Distiller) -> str:
+        """Bring a fresh distiller to where the earlier attempt was, if there was one; what the artist is told."""
+        if not self._path.exists():
+            return ""
+        try:
+            checkpoint.load_distiller(distiller, self._asked, self._path)
+        except CaptureError as error:
+            return f"begun anew: {error}"
+        return f"taken up again at step {distiller.iteration}"
+
+    def keep(self, distiller: Distiller) -> None:
+        """Write the state down when it is time."""
+        if time.monotonic() - self._when > CHECKPOINT_SECS:
+            checkpoint.save_distiller(distiller, self._asked, self._path)
+            self._when = time.monotonic()
+
+
+def _shaped(distiller: Distiller, context: WatchedContext, beside: Beside, saved: _Saved) -> Iterator[Event]:
     """Take steps until done, with a picture every second at most."""
-    began, pictured = time.monotonic(), 0.0
+    began, first, pictured = time.monotonic(), distiller.iteration, 0.0
     while not distiller.done:
         context.check()
         if context.finishing:
             yield Note(f"finished early, at step {distiller.iteration} of {distiller.settings.steps}")
             return
         beside(distiller.step)
+        saved.keep(distiller)
         if context.wants_growth:
             yield Grown(distiller.splats(), distiller.adam.ids)
         now = time.monotonic()
         if now - pictured > PREVIEW_SECS:
-            each = (now - began) / distiller.iteration
+            each = (now - began) / (distiller.iteration - first)
             left = each * (distiller.settings.steps - distiller.iteration)
             stage = f"step {distiller.iteration}, {each:.1f} s each, {left / 60:.0f} min left"
             yield Progress(LOADED + (1 - LOADED) * distiller.fraction, stage)

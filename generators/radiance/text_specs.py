@@ -76,6 +76,8 @@ SPLATS_FROM_TEXT = GeneratorSpec(
     prepare="generators.radiance.warm:compile_kernels",
     timeout_secs=48 * 3600.0,
     silence_secs=1800.0,
+    attempts=5,
+    resumable=True,
     grows=True,
     steers=("pause", "finish"),
 )

@@ -32,7 +32,11 @@ PARAMS = {"resolution_px": 96, "iterations": 1800, "splats_max": 1500, "sh_degre
 
 
 def act(story: Coroutine[Any, Any, None], secs: float = 170) -> None:
-    asyncio.run(asyncio.wait_for(story, secs))
+    async def in_time() -> None:
+        async with asyncio.timeout(secs):
+            await story
+
+    asyncio.run(in_time())
 
 
 async def uploaded(place: Workplace, folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -94,6 +95,49 @@ def test_cancelling_and_finishing_early(tmp_path: Path, named: Path) -> None:
     splats, events = produced(PARAMS, 1, Bench(tmp_path, finishing=True))
     assert len(splats.positions) == 150
     assert any(isinstance(event, Note) and "finished early, at step 0 of 64" in event.text for event in events)
+
+
+def test_a_run_that_was_ended_goes_on_and_ends_the_same(
+    tmp_path: Path, named: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splats_from_text, "CHECKPOINT_SECS", -1.0)
+    monkeypatch.setattr(splats_from_text, "PREVIEW_SECS", -1.0)
+    whole, _ = produced(PARAMS, 5, Bench(tmp_path / "whole", wants_previews=False))
+    scratch = tmp_path / "scratch"
+    events = run(Request(PARAMS, 5), Bench(scratch, wants_previews=False))
+    for event in events:
+        if isinstance(event, Progress) and event.stage.startswith("step 40"):
+            break
+    events.close()  # type: ignore[attr-defined]
+    resumed, told = produced(PARAMS, 5, Bench(scratch, wants_previews=False))
+    assert any(isinstance(e, Note) and e.text == "taken up again at step 40" for e in told)
+    stages = [event.stage for event in told if isinstance(event, Progress) and event.stage.startswith("step")]
+    assert stages[0].startswith("step 41,") and stages[-1].startswith("step 64,")
+    for name in ("positions", "scales", "rotations", "opacities", "sh"):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("damage", ["other words", "cut", "no state"])
+def test_what_cannot_be_taken_up_is_begun_anew_in_words(
+    tmp_path: Path, named: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr(splats_from_text, "CHECKPOINT_SECS", -1.0)
+    few = SplatsFromTextParams(prompt="a pear", steps=3, splats_max=100, resolution_px=16)
+    whole, _ = produced(few, 5, Bench(tmp_path / "whole", wants_previews=False))
+    saved = tmp_path / "whole" / splats_from_text.CHECKPOINT_NAME
+    if damage == "other words":
+        produced(SplatsFromTextParams(prompt="an apple", steps=3, splats_max=100, resolution_px=16), 5,
+                 Bench(tmp_path / "whole", wants_previews=False))  # fmt: skip
+        words = "begun anew: checkpoint .* belongs to another model, other words or settings"
+    else:
+        words = "begun anew: checkpoint .* is damaged"
+        if damage == "cut":
+            saved.write_bytes(saved.read_bytes()[:-300])
+        else:
+            np.savez(saved, cloud=np.zeros(3))
+    again, told = produced(few, 5, Bench(tmp_path / "whole", wants_previews=False))
+    assert any(isinstance(e, Note) and re.match(words, e.text) for e in told), told
+    np.testing.assert_array_equal(again.positions, whole.positions)
 
 
 def test_a_long_step_does_not_hold_up_cancelling(tmp_path: Path, named: Path, monkeypatch: pytest.MonkeyPatch) -> None:
