@@ -72,7 +72,7 @@ def test_a_changed_file_is_stale_and_written_again(tmp_path: Path, capsys: pytes
 
 def test_every_declared_message_and_part_is_listed_once() -> None:
     def leaves(kind: type) -> list[type]:
-        below = kind.__subclasses__()
+        below: list[type] = kind.__subclasses__()
         return [leaf for one in below for leaf in leaves(one)] if below else [kind]
 
     declared = [kind for kind in leaves(messages.Part) if kind.__module__.startswith("bridge.messages.")]

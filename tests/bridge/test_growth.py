@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,33 @@ def test_only_the_newest_finished_clouds_are_kept(tmp_path: Path, monkeypatch: p
             assert {path.stem for path in (tmp_path / "growth").iterdir()} == set(jobs[2:])
             message, data = await ask(place, jobs[0], GrowingCloud(), by_path=True)
             assert message.final and data
+
+    act(story())
+
+
+def test_whoever_gives_up_asking_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    cut = growth.cut
+
+    def slow(*arguments: Any) -> int:
+        size = cut(*arguments)
+        begun.set()
+        may_end.wait()
+        return size
+
+    async def story() -> None:
+        async with working(tmp_path) as place:
+            job = place.submit(generator="fake.grow", growth=WISH)
+            await place.end_of(job.job_id)
+            monkeypatch.setattr(growth, "cut", slow)
+            asking = asyncio.create_task(ask(place, job.job_id, GrowingCloud(), by_path=False))
+            await asyncio.to_thread(begun.wait)
+            asking.cancel()
+            await asyncio.wait([asking])
+            assert asking.cancelled() and len(list((tmp_path / "growth").iterdir())) == 2
+            may_end.set()
+            while len(list((tmp_path / "growth").iterdir())) > 1:
+                await asyncio.sleep(0.01)
 
     act(story())
 

@@ -172,6 +172,48 @@ def test_previews_come_at_the_wished_size_and_rate(tmp_path: Path) -> None:
     act(story())
 
 
+def test_a_result_that_cannot_be_taken_over_fails_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with working(tmp_path) as place:
+            with monkeypatch.context() as broken:
+                broken.setattr(place.store, "adopt_asset", _defect)
+                end = await place.end_of(place.submit().job_id)
+            assert isinstance(end, JobFailed) and end.code == "internal" and "a slip in the store" in end.message
+            assert isinstance(await place.end_of(place.submit(seed=2).job_id), JobFinished)
+            assert _files(tmp_path) == []
+
+    act(story())
+
+
+def test_an_end_that_cannot_be_written_down_is_written_down_as_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.jobrun._RETRY_SECS", 0.0)
+
+    async def story() -> None:
+        async with working(tmp_path) as place:
+            change = place.ledger.change
+
+            def fragile(record: Any, *rows: Any, **changes: Any) -> None:
+                if changes.get("state") is JobState.FINISHED:
+                    raise KeyError("a slip in the ledger")
+                change(record, *rows, **changes)
+
+            with monkeypatch.context() as broken:
+                broken.setattr(place.ledger, "change", fragile)
+                job = place.submit()
+                end = await place.end_of(job.job_id)
+            assert isinstance(end, JobFailed) and end.code == "internal"
+            assert place.ledger.job(job.job_id).state is JobState.FAILED  # type: ignore[union-attr]
+            assert isinstance(await place.end_of(place.submit(seed=2).job_id), JobFinished)
+
+    act(story())
+
+
+async def _defect(*_: Any) -> Any:
+    raise TypeError("a slip in the store")
+
+
 def test_a_full_quota_fails_the_job_and_nothing_else(tmp_path: Path) -> None:
     async def story() -> None:
         async with working(tmp_path, quota_bytes=100_000) as place:

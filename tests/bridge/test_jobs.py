@@ -13,6 +13,7 @@ from bridge.messages import (
     Deliver,
     JobCancel,
     JobCancelled,
+    JobFailed,
     JobFinished,
     JobList,
     JobNoted,
@@ -166,6 +167,27 @@ def test_a_waiting_job_is_cancelled_at_once(tmp_path: Path) -> None:
         place.jobs.cancel(place.open(), JobCancel(job_id=kept.job_id, any_owner=True))
         assert (await place.end_of(kept.job_id)).by == "another client"
         place.ledger.close()
+
+    act(story())
+
+
+@pytest.mark.parametrize("slip", ["run", "next_run"])
+def test_a_job_that_cannot_be_begun_fails_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slip: str
+) -> None:
+    def defect(*_: Any, **__: Any) -> Any:
+        monkeypatch.undo()
+        raise TypeError("a slip in the supervisor")
+
+    async def story() -> None:
+        async with working(tmp_path) as place:
+            await place.ready(2)
+            monkeypatch.setattr(place.supervisor, slip, defect)
+            first, second = place.submit(), place.submit(seed=2)
+            end = await place.end_of(first.job_id)
+            assert isinstance(end, JobFailed) and "could not be begun" in end.message
+            assert isinstance(await place.end_of(second.job_id), JobFinished)
+            assert not place.jobs._dispatcher.running and not place.jobs._dispatcher.unfinished
 
     act(story())
 
