@@ -33,7 +33,7 @@ from .landing import sweep
 from .runs import Made, Order, Run, Source
 from .sending import Sending
 from .slots import Slot
-from .targets import Target
+from .targets import CAMERA_MATRIX, Target
 
 HOST = "blender"
 START = "start"
@@ -248,7 +248,7 @@ class Hub:
             for row in self.generators
             if row.available and row.gives[:1] == ["image"] and [port.kinds for port in row.takes] == [["field"]]
         )
-        return next((row for row in fitting if "world_from_camera" in row.params.get("properties", {})), None)
+        return next((row for row in fitting if CAMERA_MATRIX in row.params.get("properties", {})), None)
 
     @property
     def growing(self) -> list[tuple[Run, Job]]:

@@ -12,7 +12,7 @@ from typing import Literal
 from .client_core import ConnectionState, Generator, Port
 from .runs import Run
 
-Tone = Literal["good", "busy", "bad"]
+Tone = Literal["good", "busy", "bad", "still"]
 Button = Literal[
     "cancel", "pause", "resume", "finish", "here", "retry", "new_seed", "further", "view", "place", "parameters",
     "copy_error", "dismiss",
@@ -32,6 +32,8 @@ KIND_TITLES = {
 """Kinds of asset, in the order in which the panel offers them."""
 INPUTS_ALONE = ("capture", "field")
 """Kinds that nothing in Blender shows, but of which other generators make what can be shown."""
+SEEN = "Ready: look at it, or make others of it"
+"""Where a result stands that Blender cannot show, but the bridge can."""
 LIVE = "live"
 PLACEABLE = ("material", "image", "clip", "mesh", "splats", "sound")
 
@@ -172,7 +174,16 @@ def job_row(
         told = [text for text in (sentence(run.error), sentence(run.remedy)) if text]
         return JobRow(run.key, title, kind, "Failed", "bad", None, tuple(told), tuple(buttons))
     if run.state == "cancelled":
-        return JobRow(run.key, title, kind, "Cancelled", "busy", None, (), ("retry", "parameters", "dismiss"))
+        return JobRow(
+            run.key,
+            title,
+            kind,
+            "Cancelled",
+            "still",
+            None,
+            tuple(map(sentence, run.notes[-1:])),
+            ("retry", "parameters", "dismiss"),
+        )
     if run.state == "done":
         return _done(run, title, kind, waits_for, steers)
     line, fraction = _going_on(run, connected)
@@ -269,6 +280,8 @@ def _done(run: Run, title: str, kind: str, waits_for: str, steers: Sequence[str]
     if problems:
         told = tuple(map(sentence, problems))
         return JobRow(run.key, title, kind, "Not placed", "bad", None, told, (*again, "copy_error"))
+    if "view" in steers:
+        return JobRow(run.key, title, kind, SEEN, "good", None, tuple(map(sentence, run.notes)), tuple(again))
     if len(run.landed) < len(run.assets):
         line = f"Ready, {waits_for}" if waits_for else "Placing …"
         if kind not in PLACEABLE:

@@ -13,6 +13,10 @@ TargetKind = Literal[
 Relief = Literal["bump", "displacement"]
 
 
+CAMERA_MATRIX = "world_from_camera"
+"""Parameter by which a generator takes a camera: 16 numbers, row by row, +Y up."""
+
+
 class PlacementError(Exception):
     """A result cannot be placed there; says why in one sentence, and what to do instead."""
 

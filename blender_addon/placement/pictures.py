@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import bpy
 
 from .. import provenance
 from ..core.delivered import Delivered
-from ..core.targets import Placed, PlacementError, Target
+from ..core.targets import CAMERA_MATRIX, Placed, PlacementError, Target
 from . import images, places
 from .node_sheet import of_material
+
+LOOK = "Look through the camera (Numpad 0) to see it"
 
 
 def show(image: Any, delivered: Delivered, target: Target, *, made: bool, glows: bool) -> Placed:
@@ -31,7 +34,7 @@ def show(image: Any, delivered: Delivered, target: Target, *, made: bool, glows:
         return _placed(delivered, target, blocks, made or new or changed, f" on {item.name}")
     if target.kind == "camera_background":
         changed, where = _behind_camera(image, delivered, target)
-        return _placed(delivered, target, (block,), made or changed, where)
+        return replace(_placed(delivered, target, (block,), made or changed, where), notes=(LOOK,))
     image.use_fake_user = True  # nothing uses it yet, and saving must not drop it
     return _placed(delivered, target, (block,), made, "")
 
@@ -88,6 +91,17 @@ def _material(image: Any, delivered: Delivered, *, glows: bool) -> Any:
     return material
 
 
+def _earlier_view(camera: Any, delivered: Delivered) -> Any:
+    """The background that shows another view through a camera by the same generator: the new one takes its place."""
+    if CAMERA_MATRIX not in delivered.params:
+        return None
+    for background in camera.data.background_images:
+        record = provenance.read(background.image) if background.image is not None else None
+        if record is not None and record.generator == delivered.generator and CAMERA_MATRIX in record.params:
+            return background
+    return None
+
+
 def _behind_camera(image: Any, delivered: Delivered, target: Target) -> tuple[bool, str]:
     named = bpy.data.objects.get(target.object_name) if target.object_name else None
     camera = named or places.chosen_scene(target).camera
@@ -98,7 +112,7 @@ def _behind_camera(image: Any, delivered: Delivered, target: Target) -> tuple[bo
         changed = not camera.data.show_background_images
         camera.data.show_background_images = True
         return changed, where
-    background = camera.data.background_images.new()
+    background = _earlier_view(camera, delivered) or camera.data.background_images.new()
     background.image = image
     background.alpha = 1.0
     background.frame_method = "FIT"

@@ -6,6 +6,9 @@ the splat's own space, where the Gaussian is round: with p the point that was hi
 the ray passes the centre at r² = p·p - (p·d)², and the splat covers opacity · exp(-cut² r² / 2). That is the
 peak of a 3D Gaussian along a ray; Cycles then composites exactly, in depth order. With soft edges off each splat is
 a solid ellipsoid, which is quicker to look at.
+
+Solid mode knows no materials and no colours of instances. So where it is asked for, viewports get one real mesh of
+solid ellipsoids that carries the colours as its colour attribute; renders stay as they are.
 """
 
 from __future__ import annotations
@@ -18,12 +21,17 @@ import bpy
 from .node_sheet import Sheet, of_material
 
 NAME = "Scenecast splats"
-VERSION = 2
+VERSION = 3
 """Raised when the tree below changes; files keep the trees they were made with."""
 MARK = "scenecast_splat_view"
 
 SCALE, ROTATION, OPACITY, COLOUR = "splat_scale", "splat_rotation", "splat_opacity", "splat_colour"
 CUT = "splat_cut"
+SOLID_COLOURS = "Colours in Solid mode"
+SHARES = ("Size", "Cut", "Faintest rim", "Least opacity", "Share in viewport", "Share in renders", "Soft edges")
+"""Inputs that are kept when the view of an older file is renewed."""
+SOLID_OPACITY = 0.3
+"""Solid ellipsoids hide what is behind them: in Solid mode those fainter than this are left out."""
 _HULL = 1.2584
 """Radius of an icosahedron whose faces touch the unit sphere: 1 / 0.79465."""
 _VIEWPORT_SPLATS = 200_000
@@ -43,12 +51,45 @@ def give(item: Any) -> None:
     modifier = item.modifiers.new(NAME, "NODES")
     modifier.node_group = group
     count = max(1, len(item.data.vertices))
-    sockets = {each.name: each.identifier for each in group.interface.items_tree if each.item_type == "SOCKET"}
-    modifier[sockets["Share in viewport"]] = min(1.0, _VIEWPORT_SPLATS / count)
+    modifier[_identifier(group, "Share in viewport")] = min(1.0, _VIEWPORT_SPLATS / count)
     cycles = getattr(bpy.context.scene, "cycles", None)
     if cycles is not None:
         cycles.transparent_max_bounces = max(cycles.transparent_max_bounces, TRANSPARENT_BOUNCES)
         cycles.min_transparent_bounces = max(cycles.min_transparent_bounces, SURE_BOUNCES)
+
+
+def modifier_of(item: Any) -> Any:
+    """The modifier that shows an object's points as splats, of whatever version; None for another object."""
+    nodes = (each for each in item.modifiers if each.type == "NODES" and each.node_group is not None)
+    return next((each for each in nodes if each.node_group.get(MARK)), None)
+
+
+def solid_colours(item: Any) -> bool:
+    """Whether viewports show this cloud so that Solid mode can colour it."""
+    modifier = modifier_of(item)
+    identifier = _identifier(modifier.node_group, SOLID_COLOURS) if modifier is not None else ""
+    return bool(identifier and modifier.get(identifier))
+
+
+def set_solid_colours(item: Any, on: bool) -> None:
+    """Have viewports show this cloud as coloured solid ellipsoids, or as it was; a view of an older file is renewed."""
+    modifier = modifier_of(item)
+    if not _identifier(modifier.node_group, SOLID_COLOURS):
+        values = {name: modifier.get(_identifier(modifier.node_group, name)) for name in SHARES}
+        modifier.node_group = _group()
+        for name, value in values.items():
+            if value is not None:
+                modifier[_identifier(modifier.node_group, name)] = value
+    modifier[_identifier(modifier.node_group, SOLID_COLOURS)] = on
+    if COLOUR in item.data.color_attributes:
+        item.data.color_attributes.active_color_name = COLOUR
+    item.update_tag()
+
+
+def _identifier(group: Any, name: str) -> str:
+    """Of an input of the group, by its name; empty when it has none such."""
+    sockets = (each for each in group.interface.items_tree if each.item_type == "SOCKET")
+    return next((each.identifier for each in sockets if each.name == name and each.in_out == "INPUT"), "")
 
 
 def _group() -> Any:
@@ -79,6 +120,8 @@ def _group() -> Any:
     soft = group.interface.new_socket("Soft edges", in_out="INPUT", socket_type="NodeSocketBool")
     soft.default_value = True
     soft.description = "Draw true Gaussians; off draws solid ellipsoids, which is quicker"
+    coloured = group.interface.new_socket(SOLID_COLOURS, in_out="INPUT", socket_type="NodeSocketBool")
+    coloured.description = "Viewports show solid ellipsoids whose colours Solid mode can show; renders stay as they are"
     group.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     _draw(Sheet(group))
     return group
@@ -86,14 +129,17 @@ def _group() -> Any:
 
 def _draw(sheet: Sheet) -> None:
     given = sheet.add("NodeGroupInput", -1400, 0)
-    result = sheet.add("NodeGroupOutput", 640, 0)
+    result = sheet.add("NodeGroupOutput", 1560, 0)
     which = sheet.frame("Which splats")
     where = sheet.frame("Their size and turn")
     hull = sheet.frame("One hull")
-    selection = _selection(sheet, which, given)
+    coloured = _coloured(sheet, given)
+    selection = _selection(sheet, which, given, coloured)
     reach = sheet.add("ShaderNodeMix", -1000, -420, frame=where, label="Drawn at")
     reach.data_type = "FLOAT"
-    sheet.link(given.outputs["Soft edges"], _socket(reach.inputs, "Factor_Float"))
+    soft = _math(sheet, "SUBTRACT", -1220, -420, where, given.outputs["Soft edges"], coloured)
+    soft.node.use_clamp = True
+    sheet.link(soft, _socket(reach.inputs, "Factor_Float"))
     _socket(reach.inputs, "A_Float").default_value = 1.2  # a solid ellipsoid of a splat's visible extent
     sheet.link(_seen_to(sheet, given), _socket(reach.inputs, "B_Float"))
     drawn = _socket(reach.outputs, "Result_Float")
@@ -107,13 +153,13 @@ def _draw(sheet: Sheet) -> None:
     ball = sheet.add("GeometryNodeMeshIcoSphere", -560, 760, frame=hull)
     ball.inputs["Radius"].default_value = _HULL
     ball.inputs["Subdivisions"].default_value = 1
-    coloured = sheet.add("GeometryNodeSetMaterial", -340, 760, frame=hull)
-    coloured.inputs["Material"].default_value = _material()
-    sheet.link(ball.outputs["Mesh"], coloured.inputs["Geometry"])
+    shaded = sheet.add("GeometryNodeSetMaterial", -340, 760, frame=hull)
+    shaded.inputs["Material"].default_value = _material()
+    sheet.link(ball.outputs["Mesh"], shaded.inputs["Geometry"])
     placed = sheet.add("GeometryNodeInstanceOnPoints", 0, 0)
     sheet.link(given.outputs["Geometry"], placed.inputs["Points"])
     sheet.link(selection, placed.inputs["Selection"])
-    sheet.link(coloured.outputs["Geometry"], placed.inputs["Instance"])
+    sheet.link(shaded.outputs["Geometry"], placed.inputs["Instance"])
     sheet.link(turn, placed.inputs["Rotation"])
     sheet.link(scaled.outputs["Vector"], placed.inputs["Scale"])
     kept = sheet.add("GeometryNodeStoreNamedAttribute", 320, 0, label="Remember the cut")
@@ -122,7 +168,35 @@ def _draw(sheet: Sheet) -> None:
     cut = _math(sheet, "MULTIPLY", -340, -420, where, given.outputs["Soft edges"], drawn)
     sheet.link(placed.outputs["Instances"], kept.inputs["Geometry"])
     sheet.link(cut, _enabled(kept.inputs, "Value"))
-    sheet.link(kept.outputs["Geometry"], result.inputs["Geometry"])
+    either = sheet.add("GeometryNodeSwitch", 1340, 0)
+    either.input_type = "GEOMETRY"
+    sheet.link(coloured, _enabled(either.inputs, "Switch"))
+    sheet.link(kept.outputs["Geometry"], _enabled(either.inputs, "False"))
+    sheet.link(_one_mesh(sheet, given, kept), _enabled(either.inputs, "True"))
+    sheet.link(_enabled(either.outputs, "Output"), result.inputs["Geometry"])
+
+
+def _coloured(sheet: Sheet, given: Any) -> Any:
+    """1 where colours for Solid mode are wanted, and never in renders."""
+    frame = sheet.frame("Colours for Solid mode?")
+    looking = sheet.add("GeometryNodeIsViewport", -1000, -1440, frame=frame)
+    return _math(sheet, "MULTIPLY", -780, -1440, frame, given.outputs[SOLID_COLOURS], looking.outputs[0])
+
+
+def _one_mesh(sheet: Sheet, given: Any, kept: Any) -> Any:
+    """All hulls as one mesh. It takes its active colour attribute from the first one joined: the points themselves."""
+    frame = sheet.frame("One mesh with colours")
+    joined = sheet.add("GeometryNodeJoinGeometry", 560, -300, frame=frame)
+    sheet.link(kept.outputs["Geometry"], joined.inputs[0])
+    sheet.link(given.outputs["Geometry"], joined.inputs[0])
+    real = sheet.add("GeometryNodeRealizeInstances", 760, -300, frame=frame)
+    sheet.link(joined.outputs[0], real.inputs["Geometry"])
+    smooth = sheet.add("GeometryNodeSetShadeSmooth", 960, -300, frame=frame)
+    sheet.link(real.outputs["Geometry"], smooth.inputs[0])
+    shaded = sheet.add("GeometryNodeSetMaterial", 1160, -300, frame=frame)
+    shaded.inputs["Material"].default_value = _plain_material()
+    sheet.link(smooth.outputs[0], shaded.inputs["Geometry"])
+    return shaded.outputs["Geometry"]
 
 
 def _seen_to(sheet: Sheet, given: Any) -> Any:
@@ -141,7 +215,7 @@ def _seen_to(sheet: Sheet, given: Any) -> Any:
     return _math(sheet, "MINIMUM", -1000, -1060, frame, reach, given.outputs["Cut"])
 
 
-def _selection(sheet: Sheet, frame: Any, given: Any) -> Any:
+def _selection(sheet: Sheet, frame: Any, given: Any, coloured: Any) -> Any:
     looking = sheet.add("GeometryNodeIsViewport", -1220, 420, frame=frame)
     share = sheet.add("ShaderNodeMix", -1000, 420, frame=frame, label="Share")
     share.data_type = "FLOAT"
@@ -154,7 +228,9 @@ def _selection(sheet: Sheet, frame: Any, given: Any) -> Any:
         sheet, "LESS_THAN", -780, 420, frame, _enabled(chance.outputs, "Value"), _socket(share.outputs, "Result_Float")
     )
     opacity = _named(sheet, OPACITY, "FLOAT", -1000, 160, frame)
-    solid = _math(sheet, "GREATER_THAN", -780, 220, frame, opacity, given.outputs["Least opacity"])
+    raised = _math(sheet, "MULTIPLY", -1220, 60, frame, coloured, SOLID_OPACITY)
+    least = _math(sheet, "MAXIMUM", -1000, -20, frame, raised, given.outputs["Least opacity"])
+    solid = _math(sheet, "GREATER_THAN", -780, 220, frame, opacity, least)
     return _math(sheet, "MULTIPLY", -560, 220, frame, lucky, solid)
 
 
@@ -197,6 +273,22 @@ def _material() -> Any:
     sheet.link(light.outputs[0], mixed.inputs[2])
     output = sheet.add("ShaderNodeOutputMaterial", 580, 200)
     sheet.link(mixed.outputs[0], output.inputs["Surface"])
+    return material
+
+
+def _plain_material() -> Any:
+    """For viewports that draw materials while the colours are for Solid mode."""
+    for material in bpy.data.materials:
+        if material.get(MARK) == -VERSION:
+            return material
+    material, sheet = of_material(f"{NAME}, solid")
+    material[MARK] = -VERSION
+    colour = sheet.add("ShaderNodeAttribute", -220, 0)
+    colour.attribute_name = COLOUR
+    light = sheet.add("ShaderNodeEmission", 0, 0)
+    output = sheet.add("ShaderNodeOutputMaterial", 220, 0)
+    sheet.link(colour.outputs["Color"], light.inputs["Color"])
+    sheet.link(light.outputs[0], output.inputs["Surface"])
     return material
 
 

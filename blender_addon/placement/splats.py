@@ -21,10 +21,8 @@ from .mesh import replaceable
 
 GROWING = "growing"
 """Role of the points of a cloud whose job is still at it; see `growing`."""
-VIEW_NOTE = (
-    "Colours are right with the view transform Standard; AgX and Filmic bend them.",
-    "What is shown has one colour per splat; a live preview of it shows the cloud in full.",
-)
+VIEW_NOTE = "What is shown has one colour per splat; a live preview of it shows the cloud in full."
+TRANSFORM_NOTE = "Colours are right with the view transform Standard; {} bends them."
 
 
 def place(delivered: Delivered, target: Target) -> Placed:
@@ -130,6 +128,8 @@ def fill(mesh: Any, table: splat_file.SplatTable) -> None:
     _attribute(mesh, splat_view.ROTATION, "QUATERNION", "value", table.rotations)
     _attribute(mesh, splat_view.OPACITY, "FLOAT", "value", table.opacities)
     _attribute(mesh, splat_view.COLOUR, "FLOAT_COLOR", "color", rgba)
+    if mesh.color_attributes.active_color_name != splat_view.COLOUR:
+        mesh.color_attributes.active_color_name = splat_view.COLOUR  # what Solid mode shows when asked for colours
     for band in range(table.harmonics.shape[1]):
         _attribute(mesh, f"sh_{band}", "FLOAT_VECTOR", "vector", table.harmonics[:, band])
     for stale in [one.name for one in mesh.attributes if one.name.startswith("sh_")][table.harmonics.shape[1] :]:
@@ -147,5 +147,7 @@ def _attribute(mesh: Any, name: str, kind: str, field: str, values: Any) -> None
 def _placed(delivered: Delivered, target: Target, item: Any, verb: str, *, changed: bool) -> Placed:
     blocks = (("objects", item.name), ("meshes", item.data.name))
     count = f"{len(item.data.vertices):,} splats"
-    message = f"{count} of {delivered.name} {verb} {item.name}"
-    return Placed("splats", target.kind, blocks, changed, message, VIEW_NOTE)
+    of = "" if delivered.name == item.name else f" of {delivered.name}"
+    transform = bpy.context.scene.view_settings.view_transform
+    bent = () if transform == "Standard" else (TRANSFORM_NOTE.format(transform),)
+    return Placed("splats", target.kind, blocks, changed, f"{count}{of} {verb} {item.name}", (*bent, VIEW_NOTE))

@@ -19,6 +19,7 @@ from . import (
     preset_operators,
     properties,
     session,
+    solid_operator,
     synthetic_operator,
     thumbnails,
     ticker,
@@ -33,6 +34,7 @@ CLASSES = (
     *synthetic_operator.CLASSES,
     *live_operators.CLASSES,
     *field_operator.CLASSES,
+    *solid_operator.CLASSES,
     *menus.CLASSES,
     *panels.CLASSES,
 )

@@ -23,7 +23,7 @@ from ..core.panel_model import (
 )
 from ..core.runs import Run
 from ..provenance import Synthetic
-from . import inputs, live_preview, session, thumbnails
+from . import inputs, live_preview, session, solid_operator, thumbnails
 from .properties import KIND_ICONS
 
 BUTTONS = {
@@ -41,7 +41,7 @@ BUTTONS = {
     "dismiss": ("scenecast.dismiss", "X", "Remove"),
 }
 """Operator, icon, and text of the buttons of a job; `place` is a menu and drawn by itself."""
-TONE_ICONS = {"good": "CHECKMARK", "busy": "SORTTIME", "bad": "ERROR"}
+TONE_ICONS = {"good": "CHECKMARK", "busy": "SORTTIME", "bad": "ERROR", "still": "X"}
 
 
 def connection(layout: Any) -> None:
@@ -63,7 +63,12 @@ def form(layout: Any, context: Any) -> None:
     one, panel = session.current(), context.window_manager.scenecast
     if not one.form.generator:
         if one.hub.state.status == "connected":
-            _text(layout, "The bridge has no generators. Install some beside it.", context, icon="INFO")
+            _text(
+                layout,
+                "This bridge has no generators. Run scenecast doctor beside it, which says why.",
+                context,
+                icon="INFO",
+            )
         return
     kinds = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
     for row in categories(one.hub.generators):
@@ -87,7 +92,7 @@ def live(layout: Any, context: Any) -> None:
     """The live preview: which, of what, how it stands, and the button."""
     one, panel = session.current(), context.window_manager.scenecast
     if not one.hub.live_generators:
-        _text(layout, "The bridge has no generators that work live.", context)
+        _text(layout, "This bridge has no generators that work live.", context)
         return
     generator = one.live_form.row
     if generator is None or panel.live_generator != one.live_form.generator:
@@ -124,8 +129,11 @@ def _live_button(layout: Any, one: session.Session, context: Any) -> None:
     if one.live is not None:
         big.operator("scenecast.live_stop", text="Stop", icon="SNAP_FACE")
     else:
-        big.enabled = not hindrances and one.hub.state.status == "connected"
+        connected = one.hub.state.status == "connected"
+        big.enabled = not hindrances and connected
         big.operator("scenecast.live_start", text="Start", icon="PLAY")
+        if not connected:
+            layout.label(text="Waiting for the bridge: see above", icon="INFO")
         for text in hindrances[:3]:
             layout.label(text=sentence(text), icon="INFO")
     row = live_preview.row(one)
@@ -139,6 +147,7 @@ def _live_button(layout: Any, one: session.Session, context: Any) -> None:
 def jobs(layout: Any, context: Any) -> None:
     """The list of what was asked for."""
     one = session.current()
+    _solid(layout, context)
     if not one.hub.runs:
         _text(layout, "Nothing yet. What you make appears here and stays at hand.", context)
         return
@@ -152,6 +161,18 @@ def jobs(layout: Any, context: Any) -> None:
         layout.label(text=f"and {more} more")
     if sum(run.over for run in one.hub.runs) > 1:
         layout.operator("scenecast.clear", text="Clear finished", icon="TRASH")
+
+
+def _solid(layout: Any, context: Any) -> None:
+    """A way to see a cloud's colours where Solid mode shows it grey, and back."""
+    if not solid_operator.shows_cloud(context):
+        return
+    if solid_operator.is_coloured(context):
+        layout.operator("scenecast.solid_colours", text="Solid mode as it was", icon="SHADING_SOLID")
+        return
+    column = layout.column(align=True)
+    _text(column, "Solid mode shows splats grey and larger than they are.", context, icon="INFO")
+    column.operator("scenecast.solid_colours", text="Show their colours", icon="COLOR")
 
 
 def _waits_for(one: session.Session, run: Run) -> str:

@@ -10,12 +10,10 @@ from bpy.props import StringProperty
 
 from ..capture.camera import field_of_view
 from ..core.runs import Order, Source
-from ..core.targets import Target
+from ..core.targets import CAMERA_MATRIX, Target
 from . import session
 
 LONGEST_PX = 2048
-CAMERA_MATRIX = "world_from_camera"
-"""Parameter by which a generator takes a camera: 16 numbers, row by row, +Y up."""
 
 
 class SCENECAST_OT_view_field(bpy.types.Operator):
@@ -34,7 +32,7 @@ class SCENECAST_OT_view_field(bpy.types.Operator):
         if run is None or viewer is None:
             return {"CANCELLED"}
         if camera is None or camera.type != "CAMERA" or camera.data.type != "PERSP":
-            self.report({"ERROR"}, "The scene has no perspective camera to look through")
+            self.report({"ERROR"}, "The scene has no perspective camera: add one, and make it the active camera")
             return {"CANCELLED"}
         made = run.assets[0]
         order = Order(

@@ -174,7 +174,12 @@ def step(one: session.Session) -> None:
         return
     if one.live.lane.over:
         error = one.live.lane.session.error
-        one.live.stop(one, f"{sentence(error.message)} {sentence(error.remedy)}".strip() if error else "It ended")
+        one.live.stop(
+            one,
+            f"{sentence(error.message)} {sentence(error.remedy)}".strip()
+            if error
+            else "The bridge ended it; Start begins anew",
+        )
         return
     one.live.step(one)
 

@@ -99,7 +99,7 @@ def test_a_damaged_file_is_no_obstacle(tmp_path: Path, tree: str) -> None:
 
 
 def test_what_hinders_is_said(form: Form) -> None:
-    form.take({"size_px": 7, "prompt": "x" * 500})
+    form.take({"size_px": 7, "prompt": "x" * 100_000})
     assert len(form.hindrances({})) == 2
     assert form.choose_generator("splats.from_mesh")
     assert form.hindrances({}) == ["Choose the mesh it is made from"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blender_addon.core.delivered import Delivered
@@ -39,6 +39,7 @@ def test_splats_are_read_as_they_were_written(coefficients: int, tmp_path: Path)
     np.testing.assert_array_equal(table.harmonics, expected.sh)
 
 
+@settings(deadline=None)
 @given(cut=st.integers(0, 2000), flips=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 255)), max_size=6))
 def test_damaged_splat_files_are_refused_in_words(
     tmp_path_factory: Any, cut: int, flips: list[tuple[int, int]]

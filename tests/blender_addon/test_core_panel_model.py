@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blender_addon.core import panel_model as model
@@ -143,6 +143,7 @@ def test_how_long_ago() -> None:
     assert model.when_in_words(now - 86400 * 3, now)[-3:].isalpha()
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab "), max_size=200), st.integers(5, 40))
 def test_wrapping_keeps_every_word(text: str, columns: int) -> None:
     lines = model.wrapped(text, columns)

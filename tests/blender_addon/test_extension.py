@@ -102,14 +102,15 @@ def test_things_of_the_scene_become_inputs(blender: Blender, tmp_path: Path, arc
     assert seen["repaint"] == "Kept in this file"
     assert seen["left over"] == 0, "copies made for sending are removed"
     line, buttons = seen["field"]["row"]
-    assert line == "Ready, an input for others" and "view" in buttons and "place" not in buttons
+    assert line == "Ready: look at it, or make others of it" and "view" in buttons and "place" not in buttons
     assert "scenecast.view_field" in seen["field"]["drawn"]
     said, notes, hint = seen["field"]["placed"]
     assert said == "Placed behind Eye" and hint == "ball of mist from Eye"
     # At (1, -5, 2) of Blender, looking along its +Y: (1, 2, 5) in neutral axes, looking along -Z.
     expected = np.degrees(2 * np.arctan(np.tan(0.4) / 2))
     assert [float(word) for word in notes[0].split()] == pytest.approx([1, 2, 5, 0, 0, -1, expected], abs=2e-3)
-    assert seen["field"]["behind"] == [["view", [200, 100]]]
+    assert seen["field"]["moved"][0] == "Placed behind Eye" and "Numpad 0" in seen["field"]["moved"][1][-1]
+    assert [size for _, size in seen["field"]["behind"]] == [[200, 100]], "in the place of the view before"
     captures = seen["captures"]
     assert captures["offered"] == ["folder", "file", "around", "result", "watched"]
     said, notes, title, stages = captures["folder"]

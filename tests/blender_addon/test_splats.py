@@ -44,6 +44,8 @@ def test_a_cloud_keeps_its_values_its_place_and_its_looks(blender: Blender, tmp_
     assert seen["redone"] == count and seen["reloaded"] == [count, True]
     assert seen["stale"] == [False, count], "a version that comes late does not undo a later one"
     assert seen["deleted"] == [True, 1]
+    assert seen["solid mode"] == [[0, ""], [500 * 20, "splat_colour"], [0, ""]], "only while it is asked for"
+    for_solid_mode(tmp_path / "coloured.npz", move_splats(first(whole, 500), frame_of(host("blender"))))
     arrays = np.load(tmp_path / "cloud.npz")
     expected = move_splats(whole, frame_of(host("blender")))
     np.testing.assert_allclose(arrays["position"], expected.positions, atol=1e-6)
@@ -66,6 +68,17 @@ def test_a_cloud_keeps_its_values_its_place_and_its_looks(blender: Blender, tmp_
     stem = solid[52:68, 42:47].reshape(-1, 3).max(axis=0)  # whatever is no gap between the ellipsoids
     np.testing.assert_allclose(stem, srgb_from_linear(np.array([0.02, 0.6, 0.04])), atol=0.02)
     assert seen["transparent_bounces"] == [64, 16]
+
+
+def for_solid_mode(path: Path, splats: Splats) -> None:
+    """One mesh of ellipsoids around every splat, in its colour; the points themselves come first."""
+    arrays = np.load(path)
+    count = len(splats.positions)
+    places, colours = (arrays[name][count:].reshape(count, 12, -1) for name in ("position", "splat_colour"))
+    np.testing.assert_allclose(places.mean(axis=1), splats.positions, atol=1e-5)
+    assert np.ptp(colours, axis=1).max() == 0
+    expected = linear_from_srgb(np.clip(splats.sh[:, 0] * DC + 0.5, 0, 1))
+    np.testing.assert_allclose(colours[:, 0, :3], expected, atol=1e-5)
 
 
 def test_one_splat_is_a_gaussian(blender: Blender, tmp_path: Path) -> None:

@@ -66,9 +66,17 @@ def test_a_cloud_grows_in_a_window_and_is_seen_as_it_truly_is(tmp_path: Path, mo
     said, turned, name = seen["grown"]
     assert "updated in" in said[0] and turned == 0.35, "the artist's own turn stays"
     assert seen["view.splats"][0] > 0 and seen["view.splats"][1:] == ["", name]
-    live = np.asarray(Image.open(tmp_path / "live_splats.png").convert("RGB"), np.int16)[120:860, 120:820]
-    for place, others in ((0, (1, 2)), (1, (0, 2)), (2, (0, 1))):  # the red, the green and the blue bar
-        assert (live[..., place] > live[..., list(others)].max(axis=2) + 60).sum() > 300
+    assert seen["solid"] == [["FLAT", "VERTEX"], ["STUDIO", "MATERIAL"]], "and back again"
+    assert min(bars(tmp_path / "live_splats.png")) > 300
+    assert min(bars(tmp_path / "grown_coloured.png")) > 200
+    assert max(bars(tmp_path / "grown.png")[1:]) < 100, "grey, but for the outline"
+
+
+def bars(path: Path) -> list[int]:
+    """Pixels of the red, the green and the blue bar."""
+    shot = np.asarray(Image.open(path).convert("RGB"), np.int16)[120:860, 120:820]
+    apart = [shot[..., place] - np.delete(shot, place, axis=2).max(axis=2) for place in range(3)]
+    return [int((each > 60).sum()) for each in apart]
 
 
 @pytest.mark.hosts

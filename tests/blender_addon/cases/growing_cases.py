@@ -109,8 +109,13 @@ def _grown(folder: Path, seen: dict[str, Any]) -> dict[str, Any]:
 
 
 def row_buttons(run: Any) -> Any:
-    hub = session().hub
-    return installed.part("core.panel_model").job_row(run, connected=True, steers=hub.steers(run)).buttons
+    return steered_row(run).buttons
+
+
+def steered_row(run: Any) -> Any:
+    """What the list says about a run, with all that may be asked of it."""
+    steers = session().hub.steers(run)
+    return installed.part("core.panel_model").job_row(run, connected=True, steers=steers)
 
 
 def _steered(folder: Path) -> dict[str, Any]:

@@ -310,6 +310,10 @@ def _field() -> dict[str, Any]:
     assert bpy.ops.scenecast.view_field(key=field.key) == {"FINISHED"}
     view = hub.runs[0]
     seen["placed"] = [placed(view), view.notes, view.order.hint]
+    camera.location = (2, -5, 2)
+    bpy.context.view_layer.update()
+    assert bpy.ops.scenecast.view_field(key=field.key) == {"FINISHED"}
+    seen["moved"] = [placed(hub.runs[0]), hub.runs[0].notes]
     seen["behind"] = [[shown.image.name, list(shown.image.size)] for shown in camera.data.background_images]
     return seen
 

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from blender_addon.placement import Target, place
+from blender_addon.placement import Target, place, splat_view
 from tests.blender_addon.cases import stage
 
 WIDTHS = {"FLOAT": ("value", 1), "FLOAT_VECTOR": ("vector", 3), "FLOAT_COLOR": ("color", 4), "QUATERNION": ("value", 4)}
@@ -20,12 +20,25 @@ def save_arrays(mesh: Any, path: Path) -> None:
     mesh.vertices.foreach_get("co", positions)
     arrays: dict[str, Any] = {"position": positions.reshape(-1, 3)}
     for attribute in mesh.attributes:
-        if attribute.name != "position" and not attribute.name.startswith("."):
+        if attribute.name != "position" and not attribute.name.startswith(".") and attribute.data_type in WIDTHS:
             field, width = WIDTHS[attribute.data_type]
             values = np.empty(len(attribute.data) * width, np.float32)
             attribute.data.foreach_get(field, values)
             arrays[attribute.name] = values.reshape(-1, width)
     np.savez(path, **arrays)
+
+
+def _for_solid_mode(item: Any, folder: Path) -> list[Any]:
+    """What a viewport has of the cloud before, with colours for Solid mode, and after them."""
+    told = []
+    for on in (False, True, False):
+        splat_view.set_solid_colours(item, on)
+        graph = bpy.context.evaluated_depsgraph_get()
+        whole = item.evaluated_get(graph).data
+        told.append([len(whole.polygons), whole.color_attributes.active_color_name if on else ""])
+        if on:
+            save_arrays(whole, folder / "coloured.npz")
+    return told
 
 
 def cloud(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -45,6 +58,7 @@ def cloud(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     group = item.modifiers[0].node_group
     hull = next(node for node in group.nodes if node.type == "SET_MATERIAL").inputs["Material"].default_value
     seen["overlapping"] = stage.overlapping(group) + stage.overlapping(hull.node_tree)
+    seen["solid mode"] = _for_solid_mode(item, folder)
     item.location, item.rotation_euler, item.scale = (0.25, 0, 0), (0, 0, 0), (1, 1, 1)
     item.modifiers[0].name = "My splats"
     bpy.ops.ed.undo_push(message="moved")

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,13 @@ def script() -> Iterator[float]:
     yield from shader_editor(area)
 
 
+def allow(count: int) -> None:
+    """Let so many versions of the cloud come."""
+    written = FOLDER / "versions_allowed.new"
+    written.write_text(str(count), "utf-8")
+    written.replace(FOLDER / "versions_allowed")
+
+
 def growing(area: Any) -> Iterator[float]:
     """A cloud in the scene while its job is at it, moved meanwhile; then finished, and looked at as it truly is."""
     bpy.data.objects.remove(bpy.data.objects["Cube"])
@@ -107,10 +115,14 @@ def growing(area: Any) -> Iterator[float]:
     bpy.ops.scenecast.pick_generator(generator="fake.cloud")
     yield 0.5
     controls = bpy.context.window_manager.scenecast.controls
-    controls["versions"]["value"], controls["step_secs"]["value"] = 400, 1.0
+    controls["versions"]["value"], controls["step_secs"]["value"] = 400, 0.0
+    controls["allowed"]["value"] = str(FOLDER / "versions_allowed")
+    allow(1)
     bpy.ops.scenecast.generate()
     run = session().hub.runs[0]
-    yield from until(lambda: session().growing.versions(run.key) >= 3)
+    for count in (1, 2, 3):
+        yield from until(partial(lambda least: session().growing.versions(run.key) >= least, count))
+        allow(count + 1)
     cloud = bpy.context.view_layer.objects["Fake cloud"]
     cloud.rotation_euler[2] = 0.35
     for _ in range(3):
@@ -125,6 +137,15 @@ def growing(area: Any) -> Iterator[float]:
     bpy.context.view_layer.objects.active = cloud
     yield 2.0
     picture("grown")
+    shading = area.spaces[0].shading
+    seen["solid"] = []
+    for name in ("grown_coloured", ""):
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
+            bpy.ops.scenecast.solid_colours()
+        seen["solid"].append([shading.light, shading.color_type])
+        yield 1.5
+        if name:
+            picture(name)
     running = yield from started(area, "view.splats")
     yield 3.0
     picture("live_splats")
