@@ -17,7 +17,7 @@ from generators.live.frames import Camera, LiveContext, Picture
 
 MOVING_MS = 30.0
 """What a picture may take while the camera moves: twenty a second, with room for the way to the artist."""
-EASILY = 0.7
+EASILY = 0.8
 """A better way of drawing is taken up again when it takes no more than this share of that."""
 REST_SECS = 0.08
 """So long after the last frame the camera rests."""
@@ -35,10 +35,10 @@ def never() -> bool:
     return False
 
 
-def shortest_ms(draw: Callable[[], object], times: int = 2) -> float:
-    """The shortest of some times that a picture takes."""
+def shortest_ms(draw: Callable[[], object]) -> float:
+    """The shorter of two times that a picture takes."""
     taken = []
-    for _ in range(times):
+    for _ in range(2):
         began = time.perf_counter()
         draw()
         taken.append(1000 * (time.perf_counter() - began))

@@ -10,9 +10,9 @@ from generators.events import GeneratorError, Request
 from generators.fields import viewing
 from generators.fields.specs import ViewFieldParams
 from generators.fields.viewing import WAYS, Viewer, start
-from generators.live.coarse_to_fine import Pace
 from generators.live.frames import Camera, Frame
 from tests.generators.fields.lattices import ball
+from tests.generators.live.unmoved import Unmoved
 
 
 class Context:
@@ -42,13 +42,13 @@ def viewer(context: Context | None = None) -> Viewer:
 
 def quick(context: Context | None = None) -> Viewer:
     one = viewer(context)
-    one.answer.pace = Pace([1e-6] * len(WAYS))
+    one.answer.pace = Unmoved([1e-6] * len(WAYS))
     return one
 
 
 def slow(context: Context | None = None) -> Viewer:
     one = viewer(context)
-    one.answer.pace = Pace([1e3] * (len(WAYS) - 2) + [1e-6] * 2)
+    one.answer.pace = Unmoved([1e3] * (len(WAYS) - 2) + [1e-6] * 2)
     return one
 
 

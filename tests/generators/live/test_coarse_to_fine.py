@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from generators.live.coarse_to_fine import EASILY, REMEMBERED_SECS, CoarseToFine, Pace, never, rests
 from generators.live.frames import Camera
+from tests.generators.live.unmoved import Unmoved
 
 
 class Clock:
@@ -92,13 +93,6 @@ def view(x: float = 0.0) -> Camera:
 
 def drawn(camera: Camera, params: object, way: int, given_up: Callable[[], bool] = never) -> NDArray[np.uint8] | None:
     return None if given_up() else np.full((6, 8, 3), way, np.uint8)
-
-
-class Unmoved(Pace):
-    """One that does not learn how quick the pictures of a test are."""
-
-    def took(self, way: int, ms: float) -> None:
-        pass
 
 
 def answering(context: Context) -> CoarseToFine:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from engines.assets import Splats
 from generators.events import GeneratorError, Request
-from generators.live.coarse_to_fine import Pace
 from generators.live.drawing_splats import ByBackend, OnProcessor, Way
 from generators.live.frames import Camera, Frame
 from generators.live.specs import ViewSplatsParams
@@ -18,6 +17,7 @@ from generators.radiance.parameters import from_splats
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.radiance.rasterizer.forward.renderer import Look
 from tests.generators.live.scenes import camera
+from tests.generators.live.unmoved import Unmoved
 
 POINTS = np.array([[0.0, 0.6, 0.0], [1.0, 0.2, -0.5], [-0.8, 1.2, 0.4]], np.float32)
 COLOURS = np.array([[1.0, 0.2, 0.2], [0.2, 1.0, 0.2], [0.2, 0.2, 1.0]], np.float32)
@@ -51,8 +51,14 @@ def frame(view: Camera, **params: object) -> Frame:
     return Frame(1, view.width_px, view.height_px, values, view, None, None, None)
 
 
-def viewer(context: Context | None = None) -> Viewer:
-    return Viewer(cloud(), context or Context())  # type: ignore[arg-type]
+def viewer(context: Context | None = None, ms: tuple[float, ...] = (3.0, 2.0, 1.0)) -> Viewer:
+    """One with three ways that take as long as said, however quick they are."""
+    one = Viewer(cloud(), context or Context())  # type: ignore[arg-type]
+    one.ways, one.answer.pace = (Way(), Way(0.5), Way(0.18)), Unmoved(ms)
+    return one
+
+
+SLOW, SLOWER = (100.0, 10.0, 5.0), (1000.0, 400.0, 5.0)
 
 
 @pytest.mark.parametrize("ortho", [False, True])
@@ -90,55 +96,41 @@ def test_smaller_splats_cover_less_and_the_size_goes_back() -> None:
 
 def test_a_slow_cloud_is_rough_while_the_camera_moves_and_full_when_it_rests() -> None:
     context = Context()
-    one, view = viewer(context), camera()
-    one.answer.pace = Pace([100.0] * 2 + [1e-6] * (len(one.ways) - 2))
+    one, view = viewer(context, SLOW), camera()
     rough, full = one(frame(view))
     assert rough.rough and rough.pixels.shape == (36, 48, 3)
     assert not full.rough and full.pixels.shape == (72, 96, 3)
     assert [picture.pixels.shape[0] for picture in one(frame(view))] == [72]  # it rests
-    one.answer.pace = Pace([100.0] * (len(one.ways) - 1) + [50.0])
-    answers = one(frame(camera(eye=(3.0, 2.0, 4.0))))
+    answers = viewer(context, SLOWER)(frame(camera(eye=(3.0, 2.0, 4.0))))
     assert next(answers).pixels.shape == (13, 17, 3)
     context.waits = True
     assert list(answers) == []  # given up for the newer one
 
 
 def test_a_changed_parameter_is_shown_as_soon_as_a_moved_camera() -> None:
-    one, view = viewer(), camera()
-    one.answer.pace = Pace([100.0] + [1e-6] * (len(one.ways) - 1))
+    one, view = viewer(ms=SLOW), camera()
     assert [picture.rough for picture in one(frame(view))] == [True, False]
     assert [picture.rough for picture in one(frame(view, splat_scale=0.5))] == [True, False]
 
 
 def test_what_is_asked_again_and_again_is_sharp_in_the_end() -> None:
     context = Context()
-    one, view = viewer(context), camera()
-    one.answer.pace = Pace([100.0] + [1e-6] * (len(one.ways) - 1))
+    one, view = viewer(context, SLOW), camera()
     context.waits = True
     assert [picture.rough for picture in one(frame(view))] == [True]
     assert [picture.rough for picture in one(frame(view))] == [False]
 
 
 def test_a_quick_cloud_is_never_rough() -> None:
-    one = viewer()
-    one.answer.pace = Pace([1e-6] * len(one.ways))
+    one = viewer(ms=(20.0, 10.0, 5.0))
     assert [picture.rough for picture in one(frame(camera()))] == [False]
 
 
-def test_few_splats_stand_for_many_only_where_they_look_the_same() -> None:
-    rng = np.random.default_rng(0)
-    count = 20_000
-    even = Splats(
-        positions=rng.uniform(-1, 1, (count, 3)).astype(np.float32),
-        rotations=np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1)),
-        scales=np.full((count, 3), 0.02, np.float32),
-        opacities=np.full(count, 0.9, np.float32),
-        sh=rng.normal(0, 0.5, (count, 1, 3)).astype(np.float32),
-    )
-    assert {way.share for way in Viewer(even, Context()).ways} == {1.0}  # type: ignore[arg-type]
-    dust = replace(even, scales=np.where(np.arange(count) < 2_000, 0.2, 1e-4)[:, None].repeat(3, 1).astype(np.float32))
-    ways = Viewer(dust, Context()).ways  # type: ignore[arg-type]
-    assert ways[0] == Way() and ways[-1].share < 0.3 and all(way.share == 1 for way in ways if way.size > 0.5)
+def test_each_way_is_a_smaller_or_thinner_picture_than_the_one_before() -> None:
+    one = Viewer(cloud(), Context())  # type: ignore[arg-type]
+    assert one.ways[0] == Way() and len(one.answer.pace.costs_ms()) == len(one.ways)
+    for better, worse in pairwise(one.ways):
+        assert worse.size <= better.size and worse.share <= better.share and worse != better
 
 
 def test_both_ways_to_draw_give_the_same_picture() -> None:
