@@ -96,7 +96,12 @@ class ExportProcess:
             process.kill()
         if process.stdin is not None:
             process.stdin.close()
-        return await process.wait()
+        try:
+            async with asyncio.timeout(_EXIT_SECS):
+                return await process.wait()
+        except TimeoutError:  # it hangs in a disk that does not answer; nobody else is to hang with it
+            log.error("the exporter does not end, and is left to the system", extra={"pid": process.pid})
+            return -9
 
 
 async def _asked(process: asyncio.subprocess.Process, order: ExportOrder) -> ExportAnswer | None:

@@ -42,6 +42,8 @@ TURN_SECS = 0.002
 BACKLOG = 32
 """Connections accepted in one go; each costs the others 0.3 ms."""
 HANDSHAKE_SECS = 10.0
+ABORT_SECS = 10.0
+"""A connection that was broken off may take so long to end: its upload may wait for a disk that does not answer."""
 PING_SECS = 20.0
 CONNECTIONS_PER_SESSION = 4
 """Sockets that may be open for every allowed session, those included that have not said hello."""
@@ -200,7 +202,11 @@ class Server:
                 return
         for socket in self._sockets:
             socket.transport.abort()
-        await self._server.wait_closed()
+        try:
+            async with asyncio.timeout(ABORT_SECS):
+                await self._server.wait_closed()
+        except TimeoutError:
+            log.error("%d connections do not end", len(self._open))
 
     def _process_request(self, socket: ServerConnection, request: Request) -> Response | None:
         """The gate, before any routing; then either a plain answer or the upgrade."""

@@ -73,6 +73,29 @@ def test_an_export_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_process_that_cannot_be_ended_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bridge.export_process._EXIT_SECS", 0.05)
+
+    async def story() -> None:
+        async with exporting(tmp_path) as one:
+            await one.exporter.start()
+            stuck = one.exporter._process
+            assert stuck is not None
+            with monkeypatch.context() as immortal:
+                immortal.setattr(stuck, "kill", lambda: None)
+                os.kill(stuck.pid, signal.SIGSTOP)
+                await one.exporter.stop()
+            assert "left to the system" in caplog.text
+            digest = await one.asset()
+            assert (await one.delivery.files(digest, Deliver(host="web"))).message.files
+            stuck.kill()
+            await stuck.wait()
+
+    asyncio.run(story())
+
+
 def test_the_same_export_is_made_once_and_kept(tmp_path: Path) -> None:
     async def story() -> None:
         async with exporting(tmp_path) as one:
