@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import importlib.util
-import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from bridge import settings
+from bridge.cli.checks_devices import check_devices
 from bridge.cli.checks_providers import check_providers
 from bridge.cli.checks_running import check_bridge, check_hosts
 from bridge.cli.console import size
@@ -31,7 +30,6 @@ __all__ = ["Finding", "all_checks"]
 PACKAGES = ("msgpack", "msgspec", "numpy", "platformdirs", "rich", "watchdog", "websockets", "torch", "pillow", "av",
             "trimesh", "openexr", "zstandard")  # fmt: skip
 EXTRAS = (
-    ("gsplat", "gpu", "trains and draws splats on an NVIDIA GPU"),
     ("pxr", "usd", "writes USD"),
     ("diffusers", "diffusion", "runs diffusion models, such as Shap-E"),
 )
@@ -39,11 +37,6 @@ OLDEST_PYTHON: tuple[int, int] = (3, 11)
 LOW_DISK_BYTES = 2 * 10**9
 VERIFY_SECS = 10.0
 """The store is read again for at most so long."""
-DEVICES = """
-import json, torch
-names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-print(json.dumps({"torch": torch.__version__, "cuda": names, "threads": torch.get_num_threads()}))
-"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ def all_checks(data_dir: Path | None) -> list[Callable[[], Iterator[Finding]]]:
     return [
         check_python,
         check_packages,
-        check_torch,
+        check_devices,
         check_extras,
         check_generators,
         check_providers,
@@ -94,29 +87,6 @@ def check_packages() -> Iterator[Finding]:
         except importlib.metadata.PackageNotFoundError:
             yield Finding("problem", "package", f"{name} is not installed", f"pip install {name}")
     yield Finding("ok", "packages", ", ".join(found))
-
-
-def check_torch() -> Iterator[Finding]:
-    """What the workers will compute on, asked in a process of its own, as the workers do."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", DEVICES], capture_output=True, text=True, timeout=60, check=False
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        yield Finding(
-            "problem", "torch", "did not load within 60 s", "see whether the disk or the machine is overloaded"
-        )
-        return
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        yield Finding("problem", "torch", f"cannot be loaded: {last}", "reinstall torch; see pytorch.org")
-        return
-    told = json.loads(done.stdout)
-    if told["cuda"]:
-        yield Finding("ok", "devices", f"torch {told['torch']} on {', '.join(told['cuda'])}")
-    else:
-        words = f"torch {told['torch']} on the CPU with {told['threads']} threads; no GPU is seen"
-        yield Finding("note", "devices", words)
 
 
 def check_extras() -> Iterator[Finding]:

@@ -16,7 +16,8 @@ PROBE_SECS = 60.0
 KAOLIN = """
 from kaolin.ops.spc import scan_octrees, unbatched_query
 import kaolin, torch
-print(kaolin.__version__, "with CUDA" if torch.cuda.is_available() else "without CUDA")
+release = getattr(kaolin, "__version__", "of an unknown release")  # which a build need not write down
+print(release, "with CUDA" if torch.cuda.is_available() else "without CUDA")
 """
 """The registry's kaolin is an empty placeholder that can be imported, so a feature of it is asked for."""
 SHAP_E = ("shapes", "2.6 GB, licence MIT")
@@ -64,7 +65,12 @@ def _kaolin() -> Finding:
         return Finding("ok", "kaolin", "not installed; nothing here needs it")
     said, failed = _asked([sys.executable, "-c", KAOLIN])
     if failed:
-        remedy = "remove it; the package of that name in the registry is an empty placeholder"
+        empty = "No module named 'kaolin.ops'" in said
+        remedy = "remove it; " + (
+            "the package of that name in the registry is an empty placeholder"
+            if empty
+            else "or build it for this torch: 0.18 is for torch 2.5 to 2.12"
+        )
         return Finding("note", "kaolin", f"installed, but without its features: {said}", remedy)
     return Finding("ok", "kaolin", f"{said}; nothing here needs it")
 

@@ -60,3 +60,21 @@ def test_an_empty_kaolin_is_seen_through(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     finding = checks_providers._kaolin()
     assert finding.state == "note" and "placeholder" in finding.remedy and "kaolin.ops" in finding.words
+
+
+@pytest.mark.parametrize(("release", "words"), [("'0.18.0'", "0.18.0"), (None, "of an unknown release")])
+def test_a_true_kaolin_is_told_even_without_its_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str | None, words: str
+) -> None:
+    spc = tmp_path / "kaolin" / "ops" / "spc"
+    spc.mkdir(parents=True)
+    (tmp_path / "kaolin" / "__init__.py").write_text(f"__version__ = {release}\n" if release else "")
+    (spc.parent / "__init__.py").write_text("")
+    (spc / "__init__.py").write_text("scan_octrees = unbatched_query = None\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    finding = checks_providers._kaolin()
+    assert finding.state == "ok" and words in finding.words
+    (spc / "__init__.py").write_text("from kaolin import _C\n")
+    finding = checks_providers._kaolin()
+    assert finding.state == "note" and "for this torch" in finding.remedy and "_C" in finding.words
