@@ -171,7 +171,7 @@ def job_row(
     kind = run.assets[0].kind if run.assets else run.order.kind
     if run.state == "failed":
         buttons: list[Button] = ["retry", "parameters", "copy_error", "dismiss"]
-        told = [text for text in (sentence(run.error), sentence(run.remedy)) if text]
+        told = [text for text in map(sentence, (run.error, run.remedy, *run.notes[-1:])) if text]
         return JobRow(run.key, title, kind, "Failed", "bad", None, tuple(told), tuple(buttons))
     if run.state == "cancelled":
         return JobRow(

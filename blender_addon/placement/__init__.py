@@ -14,7 +14,9 @@ from . import clip, image, material, mesh, places, sound, splats
 from .previews import draw_next as draw_next_preview
 from .transaction import object_mode, whole_or_nothing
 
-__all__ = ["Placed", "PlacementError", "Target", "choices", "draw_next_preview", "place", "resolved"]
+__all__ = [
+    "Placed", "PlacementError", "Target", "choices", "draw_next_preview", "place", "resolved", "where_it_fits",
+]  # fmt: skip
 
 _PLACERS: dict[str, Callable[[Delivered, Target], Placed]] = {
     "material": material.place,
@@ -64,6 +66,16 @@ def resolved(kind: str, target: Target) -> Target:
     if target.kind not in possible:
         raise PlacementError(f"A {kind} cannot go to {target.kind.replace('_', ' ')}", f"Choose {', '.join(possible)}")
     return target
+
+
+def where_it_fits(kind: str) -> str:
+    """Where `auto` would put it now, in the words of the choices: `Selected object: Cube`; empty for no place."""
+    if kind not in _PLACERS:
+        return ""
+    target = resolved(kind, Target())
+    title = next((title for one, title, _ in choices(kind) if one == target.kind), "")
+    item = places.active_object() if target.kind == "active_slot" else None
+    return f"{title}: {item.name}" if item is not None else title
 
 
 def _usual(kind: str, target: Target) -> TargetKind:

@@ -22,6 +22,7 @@ from ..core.panel_model import (
     wrapped,
 )
 from ..core.runs import Run
+from ..placement import where_it_fits
 from ..provenance import Synthetic
 from . import inputs, live_preview, session, solid_operator, thumbnails
 from .properties import KIND_ICONS
@@ -85,6 +86,8 @@ def form(layout: Any, context: Any) -> None:
     _seed(column, panel)
     column.use_property_split, column.use_property_decorate = True, False
     column.prop(panel, "target", text="Place")
+    if one.form.target == "auto":
+        _where_it_fits(column, one.form.kind)
     _button(layout, one)
 
 
@@ -161,6 +164,15 @@ def jobs(layout: Any, context: Any) -> None:
         layout.label(text=f"and {more} more")
     if sum(run.over for run in one.hub.runs) > 1:
         layout.operator("scenecast.clear", text="Clear finished", icon="TRASH")
+
+
+def _where_it_fits(layout: Any, kind: str) -> None:
+    """What will be done where nothing was chosen."""
+    text = where_it_fits(kind)
+    if text:
+        line = layout.row()
+        line.active, line.alignment = False, "RIGHT"
+        line.label(text=text)
 
 
 def _solid(layout: Any, context: Any) -> None:

@@ -115,6 +115,10 @@ def test_a_result_says_where_it_went_and_why_it_could_not() -> None:
     field = run("done", assets=[Made("d", "field", "x")])
     assert model.job_row(field, connected=True).line == "Ready, an input for others"
     assert "place" not in model.job_row(field, connected=True).buttons
+    assert model.job_row(field, connected=True, steers=["view"]).line == model.SEEN
+    noted = run("failed", error="boom", remedy="Do it", notes=["one", "the cloud stays"])
+    assert model.job_row(noted, connected=True).detail == ("Boom.", "Do it.", "The cloud stays.")
+    assert model.job_row(run("cancelled", notes=["the cloud stays"]), connected=True).detail == ("The cloud stays.",)
     several = run("done", assets=[Made("a", "sound", "s"), Made("b", "sound", "s")], landed={"a": "x", "b": "y"})
     assert model.job_row(several, connected=True).line == "2 results placed"
     assert model.job_row(run("done"), connected=True).line == "It made nothing"

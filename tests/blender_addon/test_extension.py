@@ -32,6 +32,7 @@ def test_one_of_each_kind_is_made_and_placed_undone_saved_and_loaded(
 ) -> None:
     seen = run(blender, "everything", tmp_path, archive)
     assert (seen["material"], seen["worn"], seen["seed"]) == ("Placed on Cube", "wet mossy red bricks", True)
+    assert seen["fits"] == ["Selected object: Cube"], "where it fits is said before"
     assert seen["asset"] == [True, True], "it is in the Asset Browser, with a picture"
     assert seen["clip"] == "Placed on Cube" and seen["movies"] == ["fire loop"]
     assert seen["mesh"] == "Placed as granite rock" and seen["rock"][0] == 1 and seen["rock"][1] > 200

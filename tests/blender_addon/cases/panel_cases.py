@@ -25,6 +25,8 @@ def everything(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         bpy.ops.mesh.primitive_cube_add()
         cube = bpy.context.object.name
         bpy.ops.ed.undo_push(message="a cube")
+        choose("material.procedural")
+        seen["fits"] = [text for text in drawn(MAKE).texts if text.startswith("Selected object")]
         material = generate("material.procedural", prompt="wet mossy red bricks", size_px=256)
         seen["material"] = placed(material)
         seen["worn"] = bpy.data.objects[cube].active_material.name
