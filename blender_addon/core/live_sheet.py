@@ -8,6 +8,7 @@ the picture, and while the view moves the picture's parts move as the things in 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,16 +56,19 @@ def sheet(
 
 def _nearest(depth: NDArray[np.float32]) -> NDArray[np.float32]:
     """Of each corner of the cells, the least depth in the cells around it and a pixel further."""
-    height, width = depth.shape
-    wide = np.pad(depth, 1, mode="edge")
-    around = np.minimum.reduce([wide[i : i + height, j : j + width] for i in range(3) for j in range(3)])
-    whole = np.pad(around, ((0, -height % CELL_PX), (0, -width % CELL_PX)), mode="edge")
-    rows, columns = whole.shape[0] // CELL_PX, whole.shape[1] // CELL_PX
-    cells = np.pad(whole.reshape(rows, CELL_PX, columns, CELL_PX).min(axis=(1, 3)), 1, mode="edge")
-    corners: NDArray[np.float32] = np.minimum.reduce(
-        [cells[i : i + rows + 1, j : j + columns + 1] for i in range(2) for j in range(2)]
-    )
-    return corners
+    found = depth
+    for axis in (0, 1):
+        size = found.shape[axis]
+        edges = [(0, 0), (0, 0)]
+        edges[axis] = (1, 1 - size % -CELL_PX)
+        wide = np.moveaxis(np.pad(found, edges, mode="edge"), axis, 0)
+        least = np.minimum(np.minimum(wide[:-2], wide[1:-1]), wide[2:])
+        cells = least[::CELL_PX]
+        for start in range(1, CELL_PX):
+            cells = np.minimum(cells, least[start::CELL_PX])
+        cells = np.concatenate([cells[:1], cells, cells[-1:]])
+        found = np.moveaxis(np.minimum(cells[:-1], cells[1:]), 0, axis)
+    return np.ascontiguousarray(found)
 
 
 def _farthest(clip_from_camera: NDArray[np.float64], camera_from_clip: NDArray[np.float64]) -> float:
@@ -76,6 +80,7 @@ def _farthest(clip_from_camera: NDArray[np.float64], camera_from_clip: NDArray[n
     return float(there[2] / there[3] + 1) / 2
 
 
+@lru_cache(maxsize=4)
 def _triangles(rows: int, columns: int) -> NDArray[np.int32]:
     corner = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
     a, b, c, d = (part.ravel() for part in (corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]))
