@@ -1,4 +1,4 @@
-"""Radiance fields from photographs on the CPU: held-out quality by time beside our splats, milliseconds by part.
+"""Radiance fields from photographs: held-out quality by time beside our splats, milliseconds by part; then on a card.
 
 Needs the fox photographs beside the checkout; every 8th is held out. Both train on the same pictures in the same
 process, turn by turn. Seconds are CPU seconds of training divided by the threads that work, which is the time on a
@@ -16,6 +16,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from benchmarks import cards
 from benchmarks.figures import Figure, note
 from generators.fields.rendering import opened, render
 from generators.fields.settings import FieldSettings
@@ -69,6 +70,11 @@ def run() -> Iterator[Figure]:
     views = [p for p, held in zip(photographs, kept, strict=True) if not held]
     judged = [p for p, held in zip(photographs, kept, strict=True) if held]
     compile_kernels()
+    device = cards.card()
+    if device is not None:
+        yield from cards.field_figures(views, judged, device, f"{SIDE_PX} px")
+        return
+    note("torch sees no graphics card: the figures are the processor's")
     for mark in MARKS_SECS:
         yield from race(views, judged, mark)
 

@@ -1,4 +1,4 @@
-"""Splats from photographs on the CPU: milliseconds by part, quality by time, and the time to the first cloud.
+"""Splats from photographs: milliseconds by part, quality by time, and the time to the first cloud; then on a card.
 
 Needs the fox photographs beside the checkout; every 8th is held out. Times are of training alone, evaluation not
 counted. A loaded machine is told on the error stream: compare runs with like load only.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import cards
 from benchmarks.figures import Figure, note, secs
 from generators.radiance.cameras import looking_at
 from generators.radiance.capture import read_capture
@@ -56,8 +57,23 @@ def run() -> Iterator[Figure]:
     if not FOX.exists():
         note(f"no photographs at {FOX}: the training figures are left out")
         return
-    for race in RACES:
-        yield from training_figures(race)
+    device = cards.card()
+    if device is None:
+        note("torch sees no graphics card: the figures are the processor's")
+        for race in RACES:
+            yield from training_figures(race)
+        return
+    for side_px, size in ((480, "270×480"), (960, "540×960")):
+        views, judged = split(side_px)
+        yield from cards.splat_figures(views, judged, device, size)
+
+
+def split(side_px: int) -> tuple[list[Photograph], list[Photograph]]:
+    """The photographs to train on, and every eighth to judge by."""
+    photographs, _ = load_photographs(read_capture(FOX), longest_side_px=side_px)
+    kept = list(held_out(len(photographs), 8))
+    views = [p for p, held in zip(photographs, kept, strict=True) if not held]
+    return views, [p for p, held in zip(photographs, kept, strict=True) if held]
 
 
 def rasterizer_figures() -> Iterator[Figure]:
@@ -91,10 +107,7 @@ def rasterizer_figures() -> Iterator[Figure]:
 def training_figures(race: Race) -> Iterator[Figure]:
     """Load, seed and train one resolution; quality at the marks, time to 30 dB, milliseconds by part."""
     start = time.perf_counter()
-    photographs, _ = load_photographs(read_capture(FOX), longest_side_px=race.side_px)
-    kept = list(held_out(len(photographs), 8))
-    views = [p for p, held in zip(photographs, kept, strict=True) if not held]
-    judged = [p for p, held in zip(photographs, kept, strict=True) if held]
+    views, judged = split(race.side_px)
     trainer = Trainer(views, race.settings)
     before = time.perf_counter() - start
     yield Figure("radiance", f"first cloud, {race.name}", before, "s", "limit ≤ 5 s", FIRST_CLOUD_SECS)
