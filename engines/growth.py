@@ -8,8 +8,12 @@ have come. The layout is on the page docs/growing_clouds.md:
     header    64 bytes, see `HEADER`
     freed     per free slot: uint32 slot, uint32 version it was freed in
     sketch    of a first answer: one block of `sketch` rows, their versions 0, whose slots come again below
-    blocks    of `block_rows` rows, the last one shorter: uint32 slot [n], uint32 version [n], float32 row [n, stride]
+    blocks    of `block_rows` rows, the last one shorter: uint32 slot [n], uint32 version [n], uint32 version [n] in
+              which its higher harmonics last changed, float32 row [n, stride]
     order     of a final version: uint32 [count], the slot of each row of the finished asset
+
+What is cut for one client of a version that is rounded is packed: its blocks are slots and `growth_blocks.packed`, and
+the last `plain` rows have no higher harmonics, since only the rest has changed.
 
 All little endian. A row is position 3, rotation 4 (wxyz), scale 3, opacity 1, harmonics 3K, as in
 `engines.assets.Splats`.
@@ -20,32 +24,40 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray, Splats
 from engines.errors import DamagedFile
+from engines.growth_blocks import (
+    Slots,
+    read_numbers,
+    read_packed,
+    read_whole,
+    rounded,
+    write_packed,
+    write_whole,
+)
 from engines.importance import falling, importance, order_of
 from engines.sketch import sketch_of
-
-Slots = NDArray[np.uint32]
 
 MEDIA_TYPE = "application/vnd.scenecast.growth"
 SUFFIX = ".growth"
 MAGIC = b"SCGROWTH"
 FORMAT = 2
-HEADER = struct.Struct("<8sIIIIIIIIIII12x")
-"""Magic, format, stride, version, since, slots, count, rows, freed, block_rows, flags, sketch; flag 1: it is final."""
-FINAL = 1
+HEADER = struct.Struct("<8sIIIIIIIIIIII8x")
+"""Magic, format, stride, version, since, slots, count, rows, freed, block_rows, flags, sketch, plain."""
+FINAL, ROUNDED, PACKED = 1, 2, 4
+"""Flags: nothing comes after it; its numbers are rounded; and it is without the bytes that are zero by that."""
 BLOCK_BYTES = 256 << 10
 BLOCKS, FEW_ROWS = 50, 64
 """A block is at most so large, and a fiftieth of the rows unless they are few: the first is soon there."""
 SKETCH_SHARE = 25
 """A sketch has at most one row for so many of the cloud, and fits into a block."""
-FIXED = 11
-"""Numbers of a row before its harmonics."""
+FIXED, PLAIN = 11, 14
+"""Numbers of a row before its harmonics, and before the higher ones of them."""
 POSITION, ROTATION, SCALE, OPACITY = slice(0, 3), slice(3, 7), slice(7, 10), 10
 SH_COUNTS = (1, 4, 9, 16)
 
@@ -58,6 +70,8 @@ class Version:
     first; `freed` uint32 [F, 2] has slots and the versions they were freed in; every slot is below `slot_count`, and
     `count` of them hold a splat. `order` uint32 [count] of a final version is the slot of each row of the asset.
     `sketch` float32 [S, stride] are rows to be shown in `sketch_slots` uint32 [S] until those slots' own have come.
+    `sheen` uint32 [R] are the versions in which the higher harmonics last changed; None: those of `changed`. All rows
+    are `rounded`, or none.
     """
 
     number: int
@@ -71,6 +85,8 @@ class Version:
     order: Slots | None = None
     sketch: FloatArray | None = None
     sketch_slots: Slots | None = None
+    sheen: Slots | None = None
+    rounded: bool = False
 
     @property
     def stride(self) -> int:
@@ -115,37 +131,52 @@ def sketched(version: Version) -> Version:
     room = min(len(version.rows) // SKETCH_SHARE, _block_rows_max(version.stride))
     if version.sketch is not None or room == 0:
         return version
-    sketch = sketch_of(splats_of(version.rows[:, : FIXED + 3]), room)
+    sketch = sketch_of(splats_of(version.rows[:, :PLAIN]), room)
     rows = np.zeros((len(sketch.rows), version.stride), np.float32)
-    rows[:, : FIXED + 3] = rows_of(sketch.splats)
+    rows[:, :PLAIN] = rows_of(sketch.splats)
+    rows = rounded(rows) if version.rounded else rows
     first = most_important_first(rows)
     return replace(version, sketch=rows[first], sketch_slots=version.slots[sketch.rows[first]])
 
 
 def _block_rows_max(stride: int) -> int:
-    return BLOCK_BYTES // (4 * (stride + 2))
+    return BLOCK_BYTES // (4 * (stride + 3))
 
 
-def write(version: Version, path: Path) -> int:
-    """Write a version to `path`, replacing what was there in one step; returns its bytes."""
+def write(version: Version, path: Path, *, pack: bool = False) -> int:
+    """Write a version to `path`, replacing what was there in one step; returns its bytes.
+
+    With `pack` one that is rounded is written for a client that needs all of it.
+    """
+    pack = pack and version.rounded
+    whole, plain = _parted(version) if pack else (np.arange(len(version.rows)), np.arange(0))
     least = max(FEW_ROWS, -(-len(version.rows) // BLOCKS))
     block_rows = min(least, _block_rows_max(version.stride))
-    flags = 0 if version.order is None else FINAL
-    sketch = 0 if version.sketch is None else len(version.sketch)
+    flags = (FINAL if version.order is not None else 0) | (ROUNDED if version.rounded else 0) | (PACKED if pack else 0)
+    drawn = np.empty((0, version.stride), np.float32) if version.sketch is None else version.sketch
+    sheen = version.changed if version.sheen is None else version.sheen
     beside = path.with_name(path.name + ".part")
     with beside.open("wb") as file:
         file.write(
             HEADER.pack(
                 MAGIC, FORMAT, version.stride, version.number, version.since, version.slot_count, version.count,
-                len(version.rows), len(version.freed), block_rows, flags, sketch,
+                len(version.rows), len(version.freed), block_rows, flags, len(drawn), len(plain),
             )
         )  # fmt: skip
         file.write(np.ascontiguousarray(version.freed, "<u4").data)
-        if version.sketch is not None and version.sketch_slots is not None:
-            _write_block(file, version.sketch_slots, np.zeros(sketch, np.uint32), version.sketch)
-        for start in range(0, len(version.rows), block_rows):
-            block = slice(start, start + block_rows)
-            _write_block(file, version.slots[block], version.changed[block], version.rows[block])
+        if version.sketch_slots is not None:
+            zeros = np.zeros(len(drawn), np.uint32)
+            if pack:
+                write_packed(file, version.sketch_slots, drawn)
+            else:
+                write_whole(file, version.sketch_slots, zeros, zeros, drawn)
+        for part, numbers in ((whole, version.stride), (plain, PLAIN)):
+            for start in range(0, len(part), block_rows):
+                block = part[start : start + block_rows]
+                if pack:
+                    write_packed(file, version.slots[block], version.rows[block, :numbers])
+                else:
+                    write_whole(file, version.slots[block], version.changed[block], sheen[block], version.rows[block])
         if version.order is not None:
             file.write(np.ascontiguousarray(version.order, "<u4").data)
         size = file.tell()
@@ -153,45 +184,80 @@ def write(version: Version, path: Path) -> int:
     return size
 
 
-def _write_block(file: BinaryIO, slots: Slots, changed: Slots, rows: FloatArray) -> None:
-    file.write(np.ascontiguousarray(slots, "<u4").data)
-    file.write(np.ascontiguousarray(changed, "<u4").data)
-    file.write(np.ascontiguousarray(rows, "<f4").data)
+def _parted(version: Version) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows that are needed whole, and those of which only the numbers before the higher harmonics are."""
+    if version.since == 0 or version.sheen is None or version.stride == PLAIN:
+        return np.arange(len(version.rows)), np.arange(0)
+    whole = version.sheen > version.since
+    return np.nonzero(whole)[0], np.nonzero(~whole)[0]
+
+
+class _Head(NamedTuple):
+    magic: bytes
+    form: int
+    stride: int
+    number: int
+    since: int
+    slot_count: int
+    live: int
+    rows: int
+    freed: int
+    block_rows: int
+    flags: int
+    sketch: int
+    plain: int
 
 
 def read(path: Path) -> Version:
-    """The version in a file. Raises `DamagedFile` when it is none, or cut short."""
+    """The version in a file; what a packed one leaves out is zero. Raises `DamagedFile` for one that is damaged."""
     with path.open("rb") as file:
-        head = file.read(HEADER.size)
-        if len(head) != HEADER.size:
-            raise DamagedFile(f"{path.name} ends inside its header, expected a version of a growing cloud")
-        magic, form, stride, number, since, slot_count, live, count, freed_count, block_rows, flags, drawn = (
-            HEADER.unpack(head)
+        head = _head(file, path.name)
+        freed = read_numbers(file, 2 * head.freed, path.name).reshape(-1, 2)
+        sketch_slots, _, _, sketch = _read_block(file, head.sketch, head.stride, head, path.name)
+        slots, changed, sheen = (np.empty(head.rows, np.uint32) for _ in range(3))
+        rows = np.zeros((head.rows, head.stride), np.float32)
+        whole = head.rows - head.plain
+        for first, last, numbers in ((0, whole, head.stride), (whole, head.rows, PLAIN)):
+            for start in range(first, last, head.block_rows):
+                block = slice(start, min(start + head.block_rows, last))
+                slots[block], changed[block], sheen[block], rows[block, :numbers] = _read_block(
+                    file, block.stop - block.start, numbers, head, path.name
+                )
+        order = read_numbers(file, head.live, path.name) if head.flags & FINAL else None
+    version = Version(
+        head.number, slots, changed, rows, freed, head.slot_count, head.live, head.since, order, sheen=sheen,
+        rounded=bool(head.flags & ROUNDED),
+    )  # fmt: skip
+    return replace(version, sketch=sketch, sketch_slots=sketch_slots) if head.sketch else version
+
+
+def _head(file: BinaryIO, name: str) -> _Head:
+    data = file.read(HEADER.size)
+    if len(data) != HEADER.size:
+        raise DamagedFile(f"{name} ends inside its header, expected a version of a growing cloud")
+    head = _Head(*HEADER.unpack(data))
+    if head.magic != MAGIC or head.form != FORMAT:
+        raise DamagedFile(f"{name} begins with {head.magic!r} {head.form}, expected {MAGIC!r} {FORMAT}")
+    fits = head.rows <= head.live <= head.slot_count and head.freed <= head.slot_count - head.live
+    fits = fits and head.block_rows > 0 and max(head.sketch, head.plain) <= head.rows
+    if not fits or head.stride not in {FIXED + 3 * harmonics for harmonics in SH_COUNTS}:
+        raise DamagedFile(
+            f"{name}: {head.rows} rows of {head.stride} numbers in blocks of {head.block_rows}, {head.sketch} sketched "
+            f"and {head.plain} plain, of {head.live} splats, {head.freed} free slots and {head.slot_count} in all do "
+            "not fit together"
         )
-        if magic != MAGIC or form != FORMAT:
-            raise DamagedFile(f"{path.name} begins with {magic!r} {form}, expected {MAGIC!r} {FORMAT}")
-        fits = count <= live <= slot_count and freed_count <= slot_count - live and block_rows > 0 and drawn <= count
-        if not fits or stride not in {FIXED + 3 * harmonics for harmonics in SH_COUNTS}:
-            raise DamagedFile(
-                f"{path.name}: {count} rows of {stride} numbers in blocks of {block_rows}, {drawn} sketched, of {live} "
-                f"splats, {freed_count} free slots and {slot_count} in all do not fit together"
-            )
-        freed = _numbers(file, 2 * freed_count, path).reshape(-1, 2)
-        sketch_slots, _, sketch = _read_block(file, drawn, stride, path)
-        slots, changed = np.empty(count, np.uint32), np.empty(count, np.uint32)
-        rows = np.empty((count, stride), np.float32)
-        for start in range(0, count, block_rows):
-            block = slice(start, min(start + block_rows, count))
-            slots[block], changed[block], rows[block] = _read_block(file, block.stop - block.start, stride, path)
-        order = _numbers(file, live, path) if flags & FINAL else None
-    whole = Version(number, slots, changed, rows, freed, slot_count, live, since, order)
-    return replace(whole, sketch=sketch, sketch_slots=sketch_slots) if drawn else whole
+    return head
 
 
-def _read_block(file: BinaryIO, count: int, stride: int, path: Path) -> tuple[Slots, Slots, FloatArray]:
-    """Slots, versions and rows of a block of so many rows."""
-    slots, changed = _numbers(file, count, path), _numbers(file, count, path)
-    return slots, changed, _numbers(file, count * stride, path).view("<f4").reshape(count, stride)
+def _read_block(
+    file: BinaryIO, count: int, numbers: int, head: _Head, name: str
+) -> tuple[Slots, Slots, Slots, FloatArray]:
+    """Slots, both versions and rows of a block; who cuts leaves versions out, since all are newer than `since`."""
+    if not head.flags & PACKED:
+        return read_whole(file, count, numbers, name)
+    slots, rows = read_packed(file, count, numbers, name)
+    newest, older = np.full(count, head.number, np.uint32), np.full(count, head.since, np.uint32)
+    return slots, newest, newest if numbers == head.stride else older, rows
 
 
 def since(version: Version, have: int) -> Version:
@@ -202,7 +268,8 @@ def since(version: Version, have: int) -> Version:
     freed = version.freed[version.freed[:, 1] > have]
     return Version(
         version.number, version.slots[newer], version.changed[newer], version.rows[newer], freed, version.slot_count,
-        version.count, have, version.order,
+        version.count, have, version.order, sheen=None if version.sheen is None else version.sheen[newer],
+        rounded=version.rounded,
     )  # fmt: skip
 
 
@@ -212,11 +279,4 @@ def cut(path: Path, have: int, target: Path) -> int:
     Whoever has nothing gets a sketch first.
     """
     version = since(read(path), have)
-    return write(version if version.since else sketched(version), target)
-
-
-def _numbers(file: BinaryIO, count: int, path: Path) -> Slots:
-    found = np.fromfile(file, "<u4", count)
-    if len(found) != count:
-        raise DamagedFile(f"{path.name} ends {count - len(found)} numbers early")
-    return found
+    return write(version if version.since else sketched(version), target, pack=True)

@@ -18,6 +18,7 @@ from engines.assets import FloatArray, Splats
 from engines.growth import (
     FIXED,
     OPACITY,
+    PLAIN,
     POSITION,
     ROTATION,
     SCALE,
@@ -28,6 +29,7 @@ from engines.growth import (
     sketched,
     write,
 )
+from engines.growth_blocks import rounded
 from generators.pipe import Grown, GrowthOrder
 
 SHARE = 0.1
@@ -36,7 +38,7 @@ KEPT = 2
 """Newest versions that stay on disk: a client may just have been told of the one before."""
 MOVED, STRETCHED, TURNED = 0.32, 0.16, 0.08
 """A move of so many standard deviations, a change of scale by such a part, of a quaternion by so much is seen …"""
-FADED, TINTED, SHEEN = 0.05, 0.05, 0.12
+FADED, TINTED, SHEEN = 0.05, 0.05, 0.03
 """… and so is one of opacity, of the plain colour's harmonic, of any higher one.
 
 Chosen on a cloud in training: pictures of what a client holds are within 0.07 dB of the true ones.
@@ -65,6 +67,8 @@ class Publisher:
         self._files: list[Path] = []
         self._rows = np.zeros((0, FIXED + 3), np.float32)
         self._changed = np.zeros(0, np.uint32)
+        self._sheen = np.zeros(0, np.uint32)
+        """Version in which a slot's higher harmonics last changed."""
         self._freed = np.zeros(0, np.uint32)
         """Version in which a slot was freed; 0 for one that holds a splat."""
         self._id = np.zeros(0, np.int64)
@@ -116,20 +120,27 @@ class Publisher:
         self, rows: FloatArray, ids: NDArray[np.int64], *, exact: bool, order: NDArray[np.int64] | None = None
     ) -> Grown | None:
         number = self._number + 1
-        if rows.shape[1] != self._rows.shape[1]:
+        widened = rows.shape[1] != self._rows.shape[1]
+        if widened:
             self._widen(rows.shape[1], number)
         slots, new, freed = self._settle(ids, number)
-        differs = exactly if exact else visibly
-        changed = new | differs(self._rows[slots], rows)
+        new |= widened
+        if exact:
+            changed = sheen = new | exactly(self._rows[slots], rows)
+        else:
+            sheen = new | otherwise_shiny(self._rows[slots], rows)
+            changed = sheen | visibly(self._rows[slots], rows)
+            rows = rounded(rows)
         if not (changed.any() or freed or order is not None):
             return None
         self._number = number
-        self._rows[slots[changed]] = rows[changed]
-        self._changed[slots[changed]] = number
+        self._rows[slots[changed], :PLAIN] = rows[changed, :PLAIN]
+        self._rows[slots[sheen], PLAIN:] = rows[sheen, PLAIN:]
+        self._changed[slots[changed]], self._sheen[slots[sheen]] = number, number
         place = None if order is None else slots[order].astype(np.uint32)
         path = self._folder / f"{number}{SUFFIX}"
         self._folder.mkdir(parents=True, exist_ok=True)
-        version = self._version(number, place)
+        version = self._version(number, place, exact)
         write(sketched(version) if number == 1 else version, path)  # whoever comes later gets it from `cut`
         self._files.append(path)
         for old in self._files[:-KEPT]:
@@ -144,7 +155,7 @@ class Publisher:
     def _widen(self, stride: int, number: int) -> None:
         """The rows get more or fewer harmonics: all of them are new."""
         self._rows = np.zeros((len(self._rows), stride), np.float32)
-        self._changed[:] = number
+        self._changed[:], self._sheen[:] = number, number
 
     def _settle(self, ids: NDArray[np.int64], number: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
         """The slot of each splat, which splats are new, and whether any slot was freed."""
@@ -171,18 +182,19 @@ class Publisher:
         if more:
             self._rows = np.concatenate([self._rows, np.zeros((more, self._rows.shape[1]), np.float32)])
             self._changed = np.concatenate([self._changed, np.zeros(more, np.uint32)])
+            self._sheen = np.concatenate([self._sheen, np.zeros(more, np.uint32)])
             self._freed = np.concatenate([self._freed, np.zeros(more, np.uint32)])
             self._id = np.concatenate([self._id, np.full(more, -1, np.int64)])
         return np.concatenate([free, np.arange(have, have + more)]).astype(np.int64)
 
-    def _version(self, number: int, order: NDArray[np.uint32] | None) -> Version:
+    def _version(self, number: int, order: NDArray[np.uint32] | None, exact: bool) -> Version:
         live = np.nonzero(self._id >= 0)[0]
         free = np.nonzero(self._id < 0)[0]
         slots = live[most_important_first(self._rows[live])]
         freed = np.stack([free.astype(np.uint32), self._freed[free]], axis=1)
         return Version(
             number, slots.astype(np.uint32), self._changed[slots], self._rows[slots], freed, len(self._id), len(live),
-            order=order,
+            order=order, sheen=self._sheen[slots], rounded=not exact,
         )  # fmt: skip
 
 
@@ -200,8 +212,13 @@ def visibly(old: FloatArray, new: FloatArray) -> NDArray[np.bool_]:
     sign = np.where((new[:, ROTATION] * old[:, ROTATION]).sum(1) < 0, np.float32(-1), np.float32(1))
     off |= np.abs(new[:, ROTATION] - sign[:, None] * old[:, ROTATION]).max(1) > TURNED
     off |= np.abs(new[:, OPACITY] - old[:, OPACITY]) > FADED
-    plain = slice(FIXED, FIXED + 3)
-    off |= np.abs(new[:, plain] - old[:, plain]).max(1) > TINTED
-    if new.shape[1] > FIXED + 3:
-        off |= np.abs(new[:, FIXED + 3 :] - old[:, FIXED + 3 :]).max(1) > SHEEN
+    off |= np.abs(new[:, FIXED:PLAIN] - old[:, FIXED:PLAIN]).max(1) > TINTED
+    return off | otherwise_shiny(old, new)
+
+
+def otherwise_shiny(old: FloatArray, new: FloatArray) -> NDArray[np.bool_]:
+    """Which rows differ visibly in their higher harmonics."""
+    if new.shape[1] == PLAIN:
+        return np.zeros(len(new), bool)
+    off: NDArray[np.bool_] = np.abs(new[:, PLAIN:] - old[:, PLAIN:]).max(1) > SHEEN
     return off

@@ -13,13 +13,13 @@ from typing import Any, BinaryIO, NamedTuple, Optional
 from .errors import TransferFailed
 from .messages import GrowthFiles
 
-HEADER = struct.Struct("<8sIIIIIIIIIII12x")
-"""Magic, format, stride, version, since, slots, count, rows, freed, block_rows, flags, sketch."""
+HEADER = struct.Struct("<8sIIIIIIIIIIII8x")
+"""Magic, format, stride, version, since, slots, count, rows, freed, block_rows, flags, sketch, plain."""
 MAGIC = b"SCGROWTH"
 FORMAT = 2
-FINAL = 1
-FIXED = 11
-"""Numbers of a row before its harmonics."""
+FINAL, ROUNDED, PACKED = 1, 2, 4
+FIXED, PLAIN = 11, 14
+"""Numbers of a row before its harmonics, and before the higher ones of them."""
 STRIDES = {FIXED + 3 * count: degree for degree, count in enumerate((1, 4, 9, 16))}
 """Degree of the harmonics by the length of a row."""
 READ_BYTES = 256 << 10
@@ -152,19 +152,20 @@ class GrowingCloud:
             self._live[slot] = 0
         self.changes += bool(slots)
 
-    def put(self, slots: list[int], rows: memoryview) -> None:
-        """The rows of some slots, one after the other."""
+    def put(self, slots: list[int], rows: memoryview, numbers: int = 0) -> None:
+        """The rows of some slots, one after the other; of each the first `numbers`, or all of them when that is 0."""
         width, count = 4 * self.stride, len(slots)
+        part = 4 * numbers or width
         first = slots[0] if slots else 0
-        if slots == list(range(first, first + count)):
+        if part == width and slots == list(range(first, first + count)):
             self._memory[first * width : (first + count) * width] = rows
             self._live[first : first + count] = b"\1" * count
         else:
             memory, live, at = self._memory, self._live, 0
             for slot in slots:
-                memory[slot * width : (slot + 1) * width] = rows[at : at + width]
+                memory[slot * width : slot * width + part] = rows[at : at + part]
                 live[slot] = 1
-                at += width
+                at += part
         self.changes += bool(slots)
 
     def complete(self, told: GrowthFiles, order: bytes) -> None:
@@ -191,6 +192,15 @@ class _Head(NamedTuple):
     block_rows: int
     flags: int
     sketch: int
+    plain: int
+
+
+class _Part(NamedTuple):
+    """Rows of so many numbers that are still to come, in blocks of at most `most`."""
+
+    rows: int
+    numbers: int
+    most: int
 
 
 class Delta:
@@ -205,8 +215,7 @@ class Delta:
         self._held = bytearray()
         self._head: Optional[_Head] = None
         self._freed_left = True
-        self._sketch_left = 0
-        self._rows_left = 0
+        self._parts: list[_Part] = []
         self._received = 0
         self.done = False
 
@@ -232,8 +241,8 @@ class Delta:
             return self._take_head()
         if self._freed_left:
             return self._take_freed(self._head)
-        if self._sketch_left or self._rows_left:
-            return self._take_block(self._head)
+        if self._parts:
+            return self._take_block(self._head, self._parts[0])
         return self._take_order(self._head)
 
     def _taken(self, size_bytes: int) -> Optional[memoryview]:
@@ -255,7 +264,7 @@ class Delta:
                 remedy="Update the older of the two programs.",
             )
         fits = head.rows <= head.splats <= head.slots and head.freed <= head.slots and head.block_rows
-        fits = fits and head.sketch <= head.rows
+        fits = fits and max(head.sketch, head.plain) <= head.rows
         if head.version != told.version or head.splats != told.count or not fits:
             raise TransferFailed(f"version {told.version} of {told.count} splats was announced, {head} came")
         if sys.byteorder != "little":
@@ -263,7 +272,13 @@ class Delta:
         if not told.since or head.stride != self._cloud.stride:
             self._cloud.renew(head.stride)
         self._cloud.widen(head.slots)
-        self._head, self._rows_left, self._sketch_left = head, head.rows, head.sketch
+        # a sketch is shown in slots whose own rows come later, and is of version 0, so that no update has it
+        parts = (
+            _Part(head.sketch, head.stride, head.sketch),
+            _Part(head.rows - head.plain, head.stride, head.block_rows),
+            _Part(head.plain, PLAIN, head.block_rows),
+        )
+        self._head, self._parts = head, [part for part in parts if part.rows]
         return True
 
     def _take_freed(self, head: _Head) -> bool:
@@ -277,28 +292,26 @@ class Delta:
         self._freed_left = False
         return True
 
-    def _take_block(self, head: _Head) -> bool:
-        # a sketch is shown in slots whose own rows come later, and is of version 0, so that no update has it
-        sketched = self._sketch_left > 0
-        count = self._sketch_left or min(head.block_rows, self._rows_left)
-        width = 4 * head.stride
-        data = self._taken(count * (8 + width))
+    def _take_block(self, head: _Head, part: _Part) -> bool:
+        count = min(part.most, part.rows)
+        packed, width = head.flags & PACKED, 4 * part.numbers
+        data = self._taken(count * (7 + 2 * part.numbers if packed else 12 + width))
         if data is None:
             return False
         slots = _cast(data[: 4 * count], "I").tolist()
-        changed = _cast(data[4 * count : 8 * count], "I").tolist()
-        rows = data[8 * count :]
-        since = self._told.since
-        if since and min(changed) <= since:
-            newer = [index for index, when in enumerate(changed) if when > since]
-            slots = [slots[index] for index in newer]
-            rows = memoryview(bytearray().join(rows[index * width : (index + 1) * width] for index in newer))
-        self._check(slots, head)
-        self._cloud.put(slots, rows)
-        if sketched:
-            self._sketch_left = 0
+        if packed:
+            rows = _unpacked(data[4 * count :], count, part.numbers)
         else:
-            self._rows_left -= count
+            changed, rows = _cast(data[4 * count : 8 * count], "I").tolist(), data[12 * count :]
+            since = self._told.since
+            if since and min(changed) <= since:
+                newer = [index for index, when in enumerate(changed) if when > since]
+                slots = [slots[index] for index in newer]
+                rows = memoryview(bytearray().join(rows[index * width : (index + 1) * width] for index in newer))
+        self._check(slots, head)
+        self._cloud.put(slots, rows, part.numbers)
+        left = part._replace(rows=part.rows - count)
+        self._parts[:1] = [left] if left.rows else []
         return True
 
     def _take_order(self, head: _Head) -> bool:
@@ -315,6 +328,17 @@ class Delta:
     def _check(slots: list[int], head: _Head) -> None:
         if slots and max(slots) >= head.slots:
             raise TransferFailed(f"slot {max(slots)} of {head.slots} in a version of a growing cloud")
+
+
+def _unpacked(data: memoryview, count: int, numbers: int) -> memoryview:
+    """Rows of float32 from their third and fourth bytes, and from the second ones of their positions."""
+    each = count * numbers
+    rows = bytearray(4 * each)
+    rows[2::4], rows[3::4] = data[:each], data[each : 2 * each]
+    for axis in range(3):
+        start = 2 * each + axis * count
+        rows[4 * axis + 1 :: 4 * numbers] = data[start : start + count]
+    return memoryview(rows)
 
 
 class FileDelta:

@@ -68,7 +68,7 @@ class FakeGrowth:
         slot_count = 1 + max([*self.rows, *self._freed], default=-1)
         numbers = (stride, self.version, since, slot_count, len(self.rows), len(slots), len(freed), BLOCK_ROWS)
         sketched = [] if since else slots[3::4]
-        parts = [HEADER.pack(MAGIC, FORMAT, *numbers, FINAL if self.final else 0, len(sketched))]
+        parts = [HEADER.pack(MAGIC, FORMAT, *numbers, FINAL if self.final else 0, len(sketched), 0)]
         parts += [struct.pack("<II", slot, when) for slot, when in freed]
         parts += _block(sketched, [0] * len(sketched), [_larger(self.rows[slot]) for slot in sketched])
         for start in range(0, len(slots), BLOCK_ROWS):
@@ -87,7 +87,8 @@ class FakeGrowth:
 
 
 def _block(slots: Sequence[int], changed: Sequence[int], rows: Sequence[bytes]) -> list[bytes]:
-    return [struct.pack(f"<{len(slots)}I", *slots), struct.pack(f"<{len(changed)}I", *changed), *rows]
+    when = struct.pack(f"<{len(changed)}I", *changed)  # of the row, and of its higher harmonics
+    return [struct.pack(f"<{len(slots)}I", *slots), when, when, *rows]
 
 
 def _larger(row: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from engines import growth as files
 from engines.assets import Splats
+from engines.growth_blocks import rounded
 from engines.importance import order_of, sorted_splats
 from generators import growth
 from generators.growth import Publisher, exactly, visibly
@@ -51,6 +53,16 @@ def applied(cloud: GrowingCloud, grown: Grown, folder: Path, stop: float = 1.0) 
     Delta(cloud, told).feed(memoryview(data)[: int(stop * size)])
 
 
+def assert_shown(client: GrowingCloud, version: files.Version) -> None:
+    """The client's copy is the version, slot by slot and bit for bit."""
+    rows = np.asarray(client.rows).reshape(client.slots, client.stride)
+    held = np.nonzero(np.asarray(client.live))[0]
+    wanted = np.zeros((client.slots, client.stride), np.float32)
+    wanted[version.slots] = version.rows
+    assert held.tolist() == sorted(version.slots.tolist())
+    assert (rows.view(np.uint32) == wanted.view(np.uint32)).all()
+
+
 @st.composite
 def lives(draw: st.DrawFn) -> list[tuple[list[int], list[int], bool]]:
     """Of a pool of 12 splats: which are there, which have moved, and whether the client asks; step by step."""
@@ -78,6 +90,8 @@ def test_whatever_becomes_of_a_cloud_its_watchers_end_with_the_asset(
                 applied(client, grown, folder, stop)
             except Exception as error:
                 assert stop < 1, error
+            if stop == 1:
+                assert_shown(client, files.read(Path(grown.file)))
     order = order_of(shown)
     final = publisher.finish(shown, order)
     applied(client, final, folder)
@@ -97,7 +111,7 @@ def test_a_splat_keeps_its_slot_while_others_come_and_go(tmp_path: Path) -> None
     assert grown is not None
     version = files.read(Path(grown.file))
     held = {int(slot): row for slot, row in zip(version.slots, version.rows, strict=True)}
-    rows = files.rows_of(pool)
+    rows = rounded(files.rows_of(pool))
     assert sorted(held) == [0, 1, 2, 3, 4] and len(version.freed) == 0
     for slot, one in {1: 1, 3: 3, 0: 4}.items():
         assert np.array_equal(held[slot], rows[one])
@@ -116,6 +130,27 @@ def test_what_cannot_be_seen_is_not_published_until_the_end(tmp_path: Path) -> N
     final = publisher.finish(last, order_of(last))
     changed = files.since(files.read(Path(final.file)), 2)
     assert len(changed.rows) == 20 and final.final and changed.order is not None
+
+
+def test_what_has_only_moved_is_sent_without_its_sheen_and_rounded(tmp_path: Path) -> None:
+    publisher, splats, client = Publisher(EAGER, tmp_path / "v", 1), cloud(300, 2), GrowingCloud()
+    sizes = []
+    shiny = replace(splats, sh=splats.sh.copy())
+    shiny.sh[:40] += np.float32(0.5)
+    for one in (splats, moved(splats, slice(None), 0.5), moved(shiny, slice(None), 1.0)):
+        grown = publisher.publish(one, None)
+        assert grown is not None
+        applied(client, grown, tmp_path)
+        sizes.append((tmp_path / "cut").stat().st_size)
+        assert_shown(client, files.read(Path(grown.file)))
+        rows, true = np.asarray(client.rows), files.rows_of(one)
+        np.testing.assert_allclose(rows[:, :3], true[:, :3], rtol=2**-16)
+        np.testing.assert_allclose(rows[:, 3:14], true[:, 3:14], rtol=2**-8)
+    stride = client.stride
+    assert stride > files.PLAIN
+    assert sizes[0] == 64 + (300 + 12) * (7 + 2 * stride)
+    assert sizes[1] == 64 + 300 * (7 + 2 * files.PLAIN)
+    assert sizes[2] == 64 + 260 * (7 + 2 * files.PLAIN) + 40 * (7 + 2 * stride)
 
 
 def test_seen_is_judged_by_the_size_of_the_splat() -> None:

@@ -84,7 +84,7 @@ def test_a_sketch_is_shown_until_its_slots_come_and_then_nothing_is_left_of_it()
     growth, cloud = FakeGrowth(), GrowingCloud()
     growth.grow(Grows({slot: row(8 - slot) for slot in range(8)}))
     message, file = told(growth, cloud)
-    first = HEADER.size + 2 * (8 + 4 * 14)
+    first = HEADER.size + 2 * (12 + 4 * 14)
     delta = Delta(cloud, message)
     assert not delta.feed(memoryview(file)[: first - 1])
     assert delta.feed(memoryview(file)[first - 1 : first]) and cloud.version == 0
