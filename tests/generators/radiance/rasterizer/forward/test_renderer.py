@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from generators.radiance.cameras import Camera, looking_at
 from generators.radiance.parameters import Parameters
-from generators.radiance.rasterizer import Rules
+from generators.radiance.rasterizer import Projection, Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.radiance.rasterizer.forward.cloud import BLOCK, drawn_cloud
 from generators.radiance.rasterizer.forward.renderer import Look, Renderer
-from tests.generators.radiance.scenes import front_camera, random_cloud, textured_room
+from tests.generators.radiance.scenes import front_camera, random_cloud, reference_picture, textured_room
 
 BACKEND = NumbaBackend()
 
@@ -69,6 +69,22 @@ def test_picture_is_the_backends(case: str) -> None:
     found, wanted = forward(cloud, camera, look).astype(np.float32), by_backend(cloud, camera, look)
     assert likeness_db(found, wanted) > 55
     assert np.abs(found - wanted).max() < 4
+
+
+class Overheard(NumbaBackend):
+    """Remembers what it was asked to draw."""
+
+    def project(self, parameters: Parameters, camera: Camera, rules: Rules, *, sound: bool = False) -> Projection:
+        self.asked = (parameters, camera)
+        return super().project(parameters, camera, rules, sound=sound)
+
+
+@pytest.mark.parametrize("case", ["tiny_case", "basic_case"])
+def test_picture_matches_gsplat(case: str) -> None:
+    backend = Overheard()
+    _, wanted = reference_picture(backend, case)
+    found = forward(*backend.asked, Look(0.0)).astype(np.float32)
+    assert likeness_db(found, np.clip(wanted[..., :3] * np.float32(255), 0, 255)) > 55
 
 
 @pytest.mark.parametrize("case", ["many", "a room", "camera inside"])
