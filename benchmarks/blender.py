@@ -23,6 +23,7 @@ from blender_addon.core.history import History
 from blender_addon.core.hub import Hub
 from blender_addon.core.live_lane import LiveLane
 from blender_addon.core.live_pixels import live_floats
+from blender_addon.core.live_sheet import sheet
 from blender_addon.core.runs import Order, Run
 from blender_addon.core.slots import Slot
 from engines.asymmetric import asymmetric_material
@@ -77,6 +78,7 @@ def _figures(name: str, rounds: list[Turns]) -> Iterator[Figure]:
 def _live(served: Served) -> Iterator[Figure]:
     """The live lane as the add-on runs it, but for reading the viewport, which needs a window: a solid, painted."""
     views = [_view(turn) for turn in range(4)]
+    depth, clip = _depth()
     with tempfile.TemporaryDirectory() as folder:
         hub = _hub(served, Path(folder), share_disk=True)
         while hub.state.status != "connected":
@@ -93,7 +95,8 @@ def _live(served: Served) -> Iterator[Figure]:
             more = hub.tick(BUDGET_SECS)
             shown = lane.take()
             if shown and lane.picture is not None:
-                live_floats(lane.picture)
+                live_floats(lane.picture, depth, 0.5)
+                sheet(depth, np.eye(4), clip)
             if lane.due():
                 view = time.perf_counter()
                 number = opened.push(colour=views[opened.pushed % 4].data, bottom_up=True)
@@ -122,6 +125,15 @@ def _view(turn: int) -> NDArray[np.uint8]:
     light = np.clip(0.5 + 0.6 * (x * np.cos(turn) + y * np.sin(turn)), 0, 1)
     grey = np.where(inside, 60 + 150 * light, 63 - 8 * y)
     return np.repeat(grey[..., None], 4, axis=2).astype(np.uint8)
+
+
+def _depth() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Window depth [512, 512] of that view, and the camera's projection."""
+    y, x = np.mgrid[-1 : 1 : LIVE_PX * 1j, -1 : 1 : LIVE_PX * 1j]
+    clip = np.array([[2.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, -1.0002, -0.2], [0, 0, -1, 0]])
+    away = 5 - np.sqrt(np.maximum(0.4 - x * x - y * y, 0))
+    depth = np.where(x * x + y * y < 0.4, 0.5 + 0.5 * (1.0002 - 0.2 / away), 1.0)
+    return depth.astype(np.float32), clip
 
 
 def _landing() -> Iterator[Figure]:
