@@ -119,10 +119,14 @@ def loaded(device: str) -> Any:
     if folder is None:
         raise GeneratorError(missing(SHAP_E))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch
     from diffusers import ShapEPipeline
 
     try:
-        pipeline = ShapEPipeline.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
+        pipeline = ShapEPipeline.from_pretrained(
+            # said, because otherwise the reader of words comes in the precision in which it was saved
+            str(folder), dtype=torch.float32, local_files_only=True, use_safetensors=True,
+        )  # fmt: skip
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise GeneratorError(
             f"the folder {folder} holds no weights of Shap-E that can be used: {_first_line(error)}; expected what "

@@ -58,12 +58,14 @@ def loaded(device: str) -> tuple[Any, Path]:
     if folder is None:
         raise GeneratorError(missing(TEXT_TO_IMAGE))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch
     from diffusers import StableDiffusionPipeline
 
     try:
         pipeline = StableDiffusionPipeline.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, safety_checker=None, feature_extractor=None,
-            image_encoder=None, requires_safety_checker=False,
+            # said, because otherwise the reader of words comes in the precision in which it was saved
+            str(folder), dtype=torch.float32, local_files_only=True, use_safetensors=True, safety_checker=None,
+            feature_extractor=None, image_encoder=None, requires_safety_checker=False,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         words = str(error).strip().split("\n")[0][:300]

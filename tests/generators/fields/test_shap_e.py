@@ -91,6 +91,17 @@ def test_words_become_a_field_and_the_same_words_the_same(tmp_path: Path, named:
     assert other.asset.density.shape != results[0].density.shape or (other.asset.density != results[0].density).any()
 
 
+def test_weights_in_half_precision_are_used_in_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    tiny_pipeline().to(torch.float16).save_pretrained(tmp_path / "half")
+    monkeypatch.setenv("SCENECAST_SHAP_E_FOLDER", str(tmp_path / "half"))
+    pipeline = shap_e.loaded("cpu")
+    parts = (pipeline.prior, pipeline.text_encoder, pipeline.shap_e_renderer)
+    floats = {weights.dtype for part in parts for weights in part.parameters() if weights.is_floating_point()}
+    assert floats == {torch.float32}
+
+
 def test_words_become_a_mesh_or_are_refused_as_empty(tmp_path: Path, named: Path) -> None:
     try:
         *_, last = mesh_of_words(Request(PARAMS, 5), Bench(tmp_path))

@@ -77,6 +77,18 @@ def test_the_way_back_through_the_encoder_is_right(monkeypatch: pytest.MonkeyPat
     assert (guide.gradient(picture, "front", 0.0) * towards).sum() == pytest.approx(slope, rel=2e-2)
 
 
+def test_weights_in_half_precision_are_used_in_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    tiny_pipeline().to(torch.float16).save_pretrained(tmp_path)
+    monkeypatch.setenv("SCENECAST_TEXT_TO_IMAGE_FOLDER", str(tmp_path))
+    pipeline, _ = loaded("cpu")
+    parts = (pipeline.unet, pipeline.vae, pipeline.text_encoder)
+    assert {weights.dtype for part in parts for weights in part.parameters()} == {torch.float32}
+    guide = Distillation(pipeline, "a pear", "", guidance=5.0, seed=1, device="cpu")
+    assert np.isfinite(guide.gradient(np.full((3, 24, 24), 0.5, np.float32), "front", 0.0)).all()
+
+
 def test_what_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCENECAST_TEXT_TO_IMAGE_FOLDER", str(tmp_path))
     with pytest.raises(GeneratorError, match="holds no text-to-image model"):
