@@ -93,7 +93,7 @@ def test_a_folder_is_uploaded_once_and_its_zip_removed(tmp_path: Path) -> None:
         assert row.digest == hashlib.sha256(data).hexdigest()
         assert zipfile.ZipFile(io.BytesIO(data)).read("images/a.png") == FILES["images/a.png"]
         again = client.start_upload(fox)
-        client.drive(lambda: again.done, 10, "the second upload")
+        client.drive(lambda: again.done, 120, "the second upload")
         assert again.skipped and again.name == "fox"
         assert os.listdir(os.path.dirname(client.protocol.spool.new())) == []
         late = client.start_upload(fox)

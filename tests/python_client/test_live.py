@@ -30,7 +30,7 @@ def client(bridge: FakeBridge) -> Iterator[Client]:
         yield one
 
 
-def until(client: Client, condition: Callable[[], object], secs: float = 5.0) -> None:
+def until(client: Client, condition: Callable[[], object], secs: float = 120.0) -> None:
     client.drive(lambda: bool(condition()), secs, "the test")
 
 
@@ -43,11 +43,11 @@ def test_a_frame_is_answered(bridge: FakeBridge, client: Client) -> None:
     heard: list[LivePicture] = []
     live = client.live("live.mirror", {"gain": 2.0}, width_px=4, height_px=4, on_image=heard.append)
     assert live.state == "opening" and not live.wants_frame
-    live.wait_until(lambda one: one.state == "ready", 5)
+    live.wait_until(lambda one: one.state == "ready", 120)
     assert live.wants_frame
     number = live.push(colour=PIXELS, camera=CAMERA)
     assert number == 1 and not live.wants_frame
-    picture = live.answer_to(number, 5)
+    picture = live.answer_to(number, 120)
     assert (picture.frame, picture.width_px, picture.height_px, picture.components) == (1, 4, 4, 3)
     assert picture.data == INVERTED and picture.media_type == "image/raw" and not picture.rough
     assert picture.age_ms > 0 and heard == [picture]
@@ -59,8 +59,8 @@ def test_a_frame_is_answered(bridge: FakeBridge, client: Client) -> None:
 
 def test_what_is_left_out_stands(bridge: FakeBridge, client: Client) -> None:
     live = client.live("live.mirror", width_px=4, height_px=4)
-    live.answer_to(live.push(colour=PIXELS, params={"gain": 2.0}), 5)
-    live.answer_to(live.push(camera=CAMERA), 5)
+    live.answer_to(live.push(colour=PIXELS, params={"gain": 2.0}), 120)
+    live.answer_to(live.push(camera=CAMERA), 120)
     second = bridge.live.frames[1]
     assert second.pictures == {"colour": PIXELS} and second.camera == CAMERA and second.params == {"gain": 2.0}
     sent = [message for message in bridge.received if message["type"] == "live.frame"]
@@ -70,7 +70,7 @@ def test_what_is_left_out_stands(bridge: FakeBridge, client: Client) -> None:
 def test_several_pictures_lie_at_multiples_of_four(bridge: FakeBridge, client: Client) -> None:
     live = client.live("live.mirror", width_px=3, height_px=1)
     depth = memoryview(bytes(12)).cast("f")
-    live.answer_to(live.push(colour=bytes(9), depth=depth, depth_space="window", bottom_up=True), 5)
+    live.answer_to(live.push(colour=bytes(9), depth=depth, depth_space="window", bottom_up=True), 120)
     (message,) = (message for message in bridge.received if message["type"] == "live.frame")
     assert message["pictures"] == [
         {"channel": "colour", "offset": 0, "size_bytes": 9, "dtype": "u1", "space": "srgb", "bottom_up": True},
@@ -83,7 +83,7 @@ def test_large_frames_and_answers_go_in_pieces(bridge: FakeBridge, client: Clien
     bridge.live.piece_bytes = 1 << 20 >> 1
     pixels = os.urandom(1024 * 1024 * 4)
     live = client.live("live.mirror", width_px=1024, height_px=1024, alpha=True)
-    picture = live.answer_to(live.push(colour=pixels), 20)
+    picture = live.answer_to(live.push(colour=pixels), 120)
     assert bridge.live.frames[0].pictures["colour"] == pixels
     assert picture.components == 4 and len(picture.data) == 1024 * 1024 * 4
     assert bytes(picture.data[0::4]) == bytes(255 - value for value in pixels[0::4])
@@ -95,7 +95,7 @@ def test_large_frames_and_answers_go_in_pieces(bridge: FakeBridge, client: Clien
 def test_the_newest_wins_with_all_that_the_older_ones_changed(bridge: FakeBridge, client: Client) -> None:
     bridge.live.answer = lambda frame: None
     live = client.live("live.mirror", width_px=4, height_px=4)
-    live.wait_until(lambda one: one.state == "ready", 5)
+    live.wait_until(lambda one: one.state == "ready", 120)
     for _ in range(WINDOW):
         live.push(colour=bytes(48))
         until(client, lambda: live.sent == live.pushed)
@@ -108,7 +108,7 @@ def test_the_newest_wins_with_all_that_the_older_ones_changed(bridge: FakeBridge
     bridge.live.answer = lambda frame: frame.pictures["colour"]
     (name,) = bridge.live.sessions
     bridge.live.state(name, "ready", frame=WINDOW)
-    assert live.answer_to(number, 5).data == PIXELS
+    assert live.answer_to(number, 120).data == PIXELS
     newest = bridge.live.frames[-1]
     assert newest.number == number and newest.params == {"gain": 3.0, "other": 1} and newest.camera == CAMERA
 
@@ -125,7 +125,7 @@ def test_a_session_without_answers_is_fed_on_after_a_while(bridge: FakeBridge, c
 def test_a_rough_picture_makes_room_for_newer_frames(bridge: FakeBridge, client: Client) -> None:
     bridge.live.answer = lambda frame: None
     live = client.live("live.mirror", width_px=4, height_px=4)
-    live.wait_until(lambda one: one.state == "ready", 5)
+    live.wait_until(lambda one: one.state == "ready", 120)
     for number in range(1, WINDOW + 1):
         live.push(colour=bytes(48))
         until(client, lambda number=number: len(bridge.live.frames) == number)  # type: ignore[misc]
@@ -144,15 +144,15 @@ def test_rough_pictures_come_first(bridge: FakeBridge, client: Client) -> None:
     bridge.live.answer = answer
     heard: list[bool] = []
     live = client.live("live.mirror", width_px=4, height_px=4, on_image=lambda picture: heard.append(picture.rough))
-    assert live.answer_to(live.push(colour=PIXELS), 5).data == INVERTED
+    assert live.answer_to(live.push(colour=PIXELS), 120).data == INVERTED
     assert heard == [True, False] and live.answered == 1
 
 
 def test_states_and_faults_are_told(bridge: FakeBridge, client: Client) -> None:
     live = client.live("live.mirror", width_px=4, height_px=4)
-    live.wait_until(lambda one: one.state == "ready", 5)
+    live.wait_until(lambda one: one.state == "ready", 120)
     bridge.live.state("live-1", "restarted", "the worker was ended by SIGKILL")
-    live.wait_until(lambda one: one.state == "restarted", 5)
+    live.wait_until(lambda one: one.state == "restarted", 120)
     assert "SIGKILL" in live.text
 
     def refuse(frame: FakeFrame) -> None:
@@ -162,24 +162,24 @@ def test_states_and_faults_are_told(bridge: FakeBridge, client: Client) -> None:
 
     bridge.live.answer = refuse
     with pytest.raises(Refused, match="too dark"):
-        live.answer_to(live.push(colour=PIXELS), 5)
+        live.answer_to(live.push(colour=PIXELS), 120)
     assert live.wants_frame and not live.over
     bridge.live.answer = lambda frame: INVERTED
-    live.answer_to(live.push(colour=PIXELS), 5)
+    live.answer_to(live.push(colour=PIXELS), 120)
     assert live.fault is None
 
 
 def test_closing_waits_for_the_word(bridge: FakeBridge, client: Client) -> None:
     bridge.live.silent_close = True
     live = client.live("live.mirror", width_px=4, height_px=4)
-    live.wait_until(lambda one: one.state == "ready", 5)
+    live.wait_until(lambda one: one.state == "ready", 120)
     live.push(colour=PIXELS)
     live.close()
     live.close()
     until(client, lambda: any(message["type"] == "live.close" for message in bridge.received))
     assert live.state == "closing" and not live.over and live.push(colour=PIXELS)
     bridge.live.end("live-1")
-    live.wait_until(lambda one: one.over, 5)
+    live.wait_until(lambda one: one.over, 120)
     assert live.error is None and not client.protocol.lives.all
     assert sum(message["type"] == "live.close" for message in bridge.received) == 1
 
@@ -187,13 +187,13 @@ def test_closing_waits_for_the_word(bridge: FakeBridge, client: Client) -> None:
 def test_closed_before_it_was_open(bridge: FakeBridge, client: Client) -> None:
     live = client.live("live.mirror")
     live.close()
-    live.wait_until(lambda one: one.over, 5)
+    live.wait_until(lambda one: one.over, 120)
     assert not bridge.live.sessions
 
 
 def test_a_session_that_fails_says_why(bridge: FakeBridge, client: Client) -> None:
     live = client.live("live.mirror")
-    live.wait_until(lambda one: one.state == "ready", 5)
+    live.wait_until(lambda one: one.state == "ready", 120)
     bridge.live.end("live-1", "run.worker_died", "killed twice", "open it again")
     live.wait_until(lambda one: one.over)
     assert live.state == "closed" and live.text == "killed twice"
@@ -205,18 +205,18 @@ def test_a_refused_opening_is_an_error(bridge: FakeBridge, client: Client) -> No
     bridge.live.refuse = "no such generator"
     live = client.live("live.none")
     with pytest.raises(Refused, match="no such generator"):
-        live.wait_until(lambda one: one.state == "ready", 5)
+        live.wait_until(lambda one: one.state == "ready", 120)
     assert live.over
 
 
 def test_a_lost_connection_opens_it_again_with_the_newest_frame(bridge: FakeBridge, client: Client) -> None:
     live = client.live("live.mirror", {"gain": 1.0}, width_px=4, height_px=4)
-    live.answer_to(live.push(colour=PIXELS, camera=CAMERA), 5)
-    live.answer_to(live.push(params={"gain": 2.5}), 5)
+    live.answer_to(live.push(colour=PIXELS, camera=CAMERA), 120)
+    live.answer_to(live.push(params={"gain": 2.5}), 120)
     bridge.cut()
     until(client, lambda: live.state == "lost")
     assert "connection" in live.text
-    until(client, lambda: len(bridge.live.frames) == 3 and live.answered == 3, 20)
+    until(client, lambda: len(bridge.live.frames) == 3 and live.answered == 3, 120)
     again = bridge.live.frames[-1]
     assert again.pictures == {"colour": PIXELS} and again.camera == CAMERA and again.params == {"gain": 2.5}
     assert live.state == "ready" and live.id == "live-2"
@@ -224,12 +224,12 @@ def test_a_lost_connection_opens_it_again_with_the_newest_frame(bridge: FakeBrid
 
 def test_closing_while_the_connection_is_gone_ends_it_for_good(bridge: FakeBridge, client: Client) -> None:
     live = client.live("live.mirror", width_px=4, height_px=4)
-    live.wait_until(lambda one: one.state == "ready", 5)
+    live.wait_until(lambda one: one.state == "ready", 120)
     bridge.cut()
     until(client, lambda: live.state == "lost")
     live.close()
     assert live.over
-    until(client, lambda: client.connection.connected, 20)
+    until(client, lambda: client.connection.connected, 120)
     until(client, lambda: set(bridge.live.sessions) == {"live-1"})
 
 

@@ -21,7 +21,7 @@ with FakeBridge(script, cut_after=lambda: next(chance, 0)) as bridge:
     with connect(bridge.url, bridge.token, host="blender") as client:
         assert client.upload(bytes(700_000)).digest
         job = client.submit("test.echo", text="x")
-        saved = job.result(30).save(sys.argv[2])
+        saved = job.result(120).save(sys.argv[2])
         assert pathlib.Path(saved[0]).stat().st_size == 5_000_000
         assert client.jobs()[0].state == "finished"
 names = {name.partition(".")[0] for name in sys.modules}
