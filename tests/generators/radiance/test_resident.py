@@ -11,7 +11,9 @@ import pytest
 import torch
 from msgspec import structs
 
-from generators.radiance import checkpoint, losses, trainer
+from engines.assets import Capture
+from generators.events import Cancelled, Request
+from generators.radiance import checkpoint, losses, splats_from_photos, trainer
 from generators.radiance.adam import Adam, Rates
 from generators.radiance.capture import read_capture
 from generators.radiance.parameters import Parameters
@@ -21,9 +23,11 @@ from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.radiance.rasterizer.gsplat_backend import GsplatBackend, missing
 from generators.radiance.rasterizer.gsplat_calls import Leaves
 from generators.radiance.resident import Resident, photometric
+from generators.radiance.specs import SplatsFromPhotosParams
 from generators.radiance.strategy import Default, Mcmc
 from generators.radiance.trainer import Trainer, TrainerSettings
 from tests.generators.elsewhere import ELSEWHERE, elsewhere
+from tests.generators.radiance.captures import write_folder
 from tests.generators.radiance.rasterizer import stand_in
 from tests.generators.radiance.rasterizer.stand_in import forget, installed
 from tests.generators.radiance.scenes import (
@@ -34,6 +38,7 @@ from tests.generators.radiance.scenes import (
     relative_error,
     textured_room,
 )
+from tests.generators.radiance.test_splats_from_photos import Bench
 
 __all__ = ["forget"]
 
@@ -247,6 +252,26 @@ def test_the_fox_trains_on_a_card(cuda: str, strategy: str) -> None:
     assert torch.cuda.max_memory_allocated(0) < 2 * 2**30
     positions = made.parameters.positions
     assert np.isfinite(positions).all() and len(positions) <= 30_000
+
+
+@pytest.mark.gpu
+def test_a_run_on_a_card_is_cancelled_within_a_second(cuda: str, tmp_path: Path) -> None:
+    cancelled = 0.0
+
+    class Stopped(Bench):
+        def check(self) -> None:
+            nonlocal cancelled
+            if time.monotonic() > began + 5.0:
+                cancelled = cancelled or time.monotonic()
+                raise Cancelled
+
+    params = SplatsFromPhotosParams(resolution_px=96, iterations=100_000, splats_max=100_000)
+    asked = Request(params, 5, {"photos": Capture(write_folder(tmp_path / "scene", ROOM))})
+    bench, began = Stopped(tmp_path / "scratch", device=cuda), time.monotonic()
+    bench.scratch.mkdir()
+    with pytest.raises(Cancelled):
+        list(splats_from_photos.run(asked, bench))
+    assert cancelled and time.monotonic() - cancelled < 1.0
 
 
 @pytest.mark.gpu
