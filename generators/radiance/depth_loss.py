@@ -18,6 +18,7 @@ from engines.assets import FloatArray
 from generators.radiance.colmap import Points
 from generators.radiance.photographs import Photograph
 from generators.radiance.seeding import STEREO_SIDE_PX, small_pictures, swept_maps
+from generators.radiance.shelf import Shelf, let_go
 
 OPAQUE_FROM = 0.5
 """Where less of a pixel is covered its depth is nobody's."""
@@ -37,26 +38,36 @@ class KnownDepth:
     @property
     def share(self) -> float:
         """Mean share of the pictures in which depth is known, 0..1."""
-        return float(np.mean([0.0 if one is None else (one > 0).mean() for one in self.inverse]))
+        shares = []
+        for one in self.inverse:
+            shares.append(0.0 if one is None else float((one > 0).mean()))
+            if one is not None:
+                let_go(one)
+        return float(np.mean(shares))
 
 
-def known_depth(photographs: Sequence[Photograph], points: Points | None) -> KnownDepth:
-    """The depth pictures of those that have one; when none has, what a plane sweep finds and neighbours confirm."""
+def known_depth(photographs: Sequence[Photograph], points: Points | None, shelf: Shelf | None = None) -> KnownDepth:
+    """The depth pictures of those that have one; when none has, what a plane sweep finds and neighbours confirm.
+
+    With a `shelf` what is too much for memory lies there.
+    """
+
+    def kept(inverse: FloatArray) -> FloatArray:
+        return inverse if shelf is None else shelf.array(inverse)
+
     if any(photograph.depth is not None for photograph in photographs):
-        return KnownDepth([_own(photograph) for photograph in photographs], "the capture's depth pictures")
+        own = [None if p.depth is None else kept(inverted(p.depth)) for p in photographs]
+        return KnownDepth(own, "the capture's depth pictures")
     shape = photographs[0].pixels.shape
     alike = [photograph for photograph in photographs if photograph.pixels.shape == shape]
     pictures, cameras = small_pictures(alike, STEREO_SIDE_PX)
     maps = iter(swept_maps(pictures, cameras, points))
     rows, columns = shape[1:]
-    return KnownDepth(
-        [enlarged(inverted(next(maps).depth), rows, columns) if p.pixels.shape == shape else None for p in photographs],
-        "depth found between the photographs",
-    )
-
-
-def _own(photograph: Photograph) -> FloatArray | None:
-    return None if photograph.depth is None else inverted(photograph.depth)
+    found = [
+        kept(enlarged(inverted(next(maps).depth), rows, columns)) if p.pixels.shape == shape else None
+        for p in photographs
+    ]
+    return KnownDepth(found, "depth found between the photographs")
 
 
 def inverted(depth: FloatArray) -> FloatArray:

@@ -59,7 +59,16 @@ class Shelf:
             if self._held + size <= HELD_BYTES:
                 self._held += size
                 return photograph
-            return replace(photograph, **{name: self._mapped(array) for name, array in arrays.items()})
+            laid: dict[str, Any] = {name: self._mapped(array) for name, array in arrays.items()}
+            return replace(photograph, **laid)
+
+    def array(self, array: NDArray[T]) -> NDArray[T]:
+        """The same array, on disk when there is much already. Raises `DiskFull`."""
+        with self._lock:
+            if self._held + array.nbytes <= HELD_BYTES:
+                self._held += array.nbytes
+                return array
+            return self._mapped(array)
 
     def let_go(self) -> None:
         """Free the memory behind everything that lies on disk."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -104,7 +105,7 @@ def _trained(
     views = [photograph for photograph, held in zip(photographs, kept, strict=True) if not held]
     judged = [photograph for photograph, held in zip(photographs, kept, strict=True) if held] or views[:1]
     saved = context.scratch / CHECKPOINT_NAME
-    starts = _Start(request.inputs.get("start"), saved)
+    starts = _Start(request.inputs.get("start"), saved, shelf)
     here = context.device == "cpu"
     if not here:
         yield Progress(LOADED, PREPARING_CARD)
@@ -116,6 +117,7 @@ def _trained(
     yield Progress(LOADED, PREPARING if first_time else "reading the cloud" if starts.known else "finding depth")
     settings = _settings(params, request.seed)
     trainer, said = beside(lambda: starts.trainer(views, settings, points, context.device))
+    shelf.let_go()
     yield from said
     if trainer.known_depth is not None:
         yield Note(_held_to(trainer.known_depth))
@@ -138,11 +140,11 @@ def _trained(
 class _Start:
     """Where a run begins: at what an earlier attempt has left, at a cloud that is given, or at seeds of its own."""
 
-    def __init__(self, given: Asset | None, saved: Path) -> None:
+    def __init__(self, given: Asset | None, saved: Path, shelf: Shelf) -> None:
         if given is not None and not isinstance(given, Splats):
             raise GeneratorError(f"the cloud to start from is of kind {given.kind}, expected splats")
         self._given = given
-        self._saved = saved
+        self._saved, self._shelf = saved, shelf
 
     @property
     def known(self) -> bool:
@@ -160,13 +162,14 @@ class _Start:
             initial, words = self._adopted(self._given, views, settings)
             said.append(Note(words))
         kept = checkpoint.cloud_in(self._saved) if self._saved.exists() else None
-        trainer = Trainer(views, settings, points=points, initial=initial if kept is None else kept, device=device)
+        begin = partial(Trainer, views, settings, points=points, device=device, shelf=self._shelf)
+        trainer = begin(initial=initial if kept is None else kept)
         if kept is not None:
             try:
                 checkpoint.load(trainer, self._saved)
                 return trainer, [*said, Note(f"taken up again at iteration {trainer.iteration}")]
             except CaptureError as error:
-                trainer = Trainer(views, settings, points=points, initial=initial, device=device)
+                trainer = begin(initial=initial)
                 said.append(Note(f"begun anew: {error}"))
         elif self._saved.exists():
             said.append(Note("begun anew: what an earlier attempt had left is damaged"))

@@ -28,6 +28,7 @@ from generators.radiance.parameters import Parameters, to_splats
 from generators.radiance.photographs import Photograph
 from generators.radiance.rasterizer import Backend, Projection, Rules, backend_for
 from generators.radiance.seeding import seed_cloud
+from generators.radiance.shelf import Shelf
 from generators.radiance.stereo import focus
 from generators.radiance.strategy import Default, Mcmc, Strategy
 from generators.radiance.surfaces import DEPTH, Surfaces
@@ -123,9 +124,11 @@ class Normalisation:
     centre: NDArray[np.float64]
     scale: float
 
-    def photograph(self, photograph: Photograph) -> Photograph:
+    def photograph(self, photograph: Photograph, shelf: Shelf | None = None) -> Photograph:
         """The photograph with its camera and depth as they are in the normalised scene."""
         depth = None if photograph.depth is None else (photograph.depth / self.scale).astype(np.float32)
+        if depth is not None and shelf is not None:
+            depth = shelf.array(depth)
         return replace(photograph, camera=self.camera(photograph.camera), depth=depth)
 
     def points(self, points: Points) -> Points:
@@ -202,16 +205,20 @@ class Trainer:
         points: Points | None = None,
         initial: Parameters | None = None,
         device: str = "cpu",
+        shelf: Shelf | None = None,
     ) -> None:
-        """Prepare views and seeds; `initial` in normalised units replaces the seeding."""
+        """Prepare views and seeds; `initial` in normalised units replaces the seeding.
+
+        With a `shelf` what is too much for memory lies there.
+        """
         if not photographs:
             raise ValueError("a trainer needs at least one photograph")
         self.settings = settings
         self.backend: Backend = backend_for(device)
         self.normalisation = normalisation([photograph.camera for photograph in photographs])
-        scene = [self.normalisation.photograph(p) for p in photographs]
+        scene = [self.normalisation.photograph(p, shelf) for p in photographs]
         points = None if points is None else self.normalisation.points(points)
-        self.known_depth = depth_loss.known_depth(scene, points) if settings.depth_weight > 0 else None
+        self.known_depth = depth_loss.known_depth(scene, points, shelf) if settings.depth_weight > 0 else None
         self._fine, self._coarse = self._views(scene)
         self.rng = np.random.default_rng(settings.seed)
         if initial is None:

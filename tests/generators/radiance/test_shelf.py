@@ -72,8 +72,10 @@ def test_what_does_not_fit_lies_on_disk_and_is_the_same(
         kept[5].pixels[0] = 0
 
 
-def cloud(path: Path, scratch: Path) -> Splats:
-    params = SplatsFromPhotosParams(resolution_px=96, iterations=50, splats_max=500, sh_degree=1, hold_out_every=3)
+def cloud(path: Path, scratch: Path, depth_weight: float = 0.0) -> Splats:
+    params = SplatsFromPhotosParams(
+        resolution_px=96, iterations=50, splats_max=500, sh_degree=1, hold_out_every=3, depth_weight=depth_weight
+    )
     events = list(
         splats_from_photos.run(Request(params=params, seed=5, inputs={"photos": Capture(path)}), Bench(scratch))
     )
@@ -82,10 +84,13 @@ def cloud(path: Path, scratch: Path) -> Splats:
     return last.asset
 
 
-def test_the_cloud_is_the_same_bit_for_bit(tmp_path: Path, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = cloud(room, tmp_path / "held")
+@pytest.mark.parametrize("depth_weight", [0.0, 0.5])
+def test_the_cloud_is_the_same_bit_for_bit(
+    tmp_path: Path, room: Path, monkeypatch: pytest.MonkeyPatch, depth_weight: float
+) -> None:
+    held = cloud(room, tmp_path / "held", depth_weight)
     monkeypatch.setattr(shelf, "HELD_BYTES", 0)
-    kept = cloud(room, tmp_path / "kept")
+    kept = cloud(room, tmp_path / "kept", depth_weight)
     for name in ("positions", "rotations", "scales", "opacities", "sh"):
         np.testing.assert_array_equal(getattr(kept, name), getattr(held, name))
 
