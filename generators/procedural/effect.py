@@ -15,6 +15,8 @@ from generators.procedural.small_specs import EffectParams
 from generators.procedural.synthesis import RATE_HZ, Voice, finished, trimmed
 
 UNKNOWN = "click"
+TITLE_CHARACTERS = 60
+"""Of a long prompt, so much is the sound's name."""
 ONE_SHOTS: dict[str, Callable[[Voice], Array]] = {
     **{material: partial(effect_impacts.impact, material=material) for material in effect_impacts.BODIES},
     "footstep": effect_impacts.footsteps,
@@ -57,7 +59,9 @@ def run(request: Request, context: Context) -> Iterator[Event]:
         if context.wants_previews and take == 0:
             yield Preview(spectrogram(sound))
         name = "result" if take == 0 else f"take_{take + 1}"
-        yield Produced(Sound(samples=sound, rate_hz=RATE_HZ, loops=loops, name=f"{kind} {take + 1}"), name)
+        title = " ".join(params.prompt.split())[:TITLE_CHARACTERS].rstrip() if reading.kind == kind else ""
+        called = f"{title or kind} {take + 1}"
+        yield Produced(Sound(samples=sound, rate_hz=RATE_HZ, loops=loops, name=called), name)
 
 
 def chosen_kind(params: EffectParams, reading: Reading) -> tuple[str, list[str]]:
@@ -69,7 +73,8 @@ def chosen_kind(params: EffectParams, reading: Reading) -> tuple[str, list[str]]
             ]
         return params.kind, []
     if reading.kind is not None:
-        return reading.kind, []
+        words = ", ".join(f"“{word}”" for word in reading.ignored)
+        return reading.kind, [f"Made {reading.kind}; {words} changed nothing."] if words else []
     known = ", ".join(KINDS)
     if not params.prompt.strip():
         return UNKNOWN, [f"No prompt and no kind: made a {UNKNOWN}. Known sounds: {known}."]

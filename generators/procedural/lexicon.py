@@ -427,6 +427,20 @@ FILLER = frozenset(
     ]
 )
 
+SHADES: dict[str, tuple[float, float]] = {
+    "light": (0.17, 0.85),
+    "pale": (0.2, 0.55),
+    "pastel": (0.22, 0.6),
+    "bright": (0.08, 1.2),
+    "vivid": (0.03, 1.35),
+    "dark": (-0.14, 0.9),
+    "deep": (-0.1, 1.1),
+    "muted": (0.0, 0.6),
+    "dull": (-0.04, 0.55),
+    "dusky": (-0.06, 0.6),
+}
+"""Words right before a colour, which then shade that colour and nothing else: Oklab lightness added, chroma times."""
+
 PARTS = frozenset(("grout", "grouting", "joint", "vein", "veining", "mortar", "edge", "trim", "line", "stripe", "nail",
                    "bolt", "rivet", "highlight", "accent", "border", "inlay", "seam", "stitching"))  # fmt: skip
 """Parts of a material that have no colour or state of their own here: "dark grout" must not darken the tiles."""

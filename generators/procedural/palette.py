@@ -151,6 +151,18 @@ def linear_from_oklab(lab: Rgb) -> Rgb:
     return min(max(red, 0.0), 1.0), min(max(green, 0.0), 1.0), min(max(blue, 0.0), 1.0)
 
 
+def hex_from_linear(rgb: Rgb) -> str:
+    """Write linear light as the nearest sRGB code."""
+    values = (12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055 for v in rgb)
+    return "#" + "".join(f"{round(min(max(v, 0.0), 1.0) * 255):02x}" for v in values)
+
+
+def shaded(colour: Rgb, lighter: float, chroma: float) -> Rgb:
+    """Add to a colour's Oklab lightness and multiply its chroma; stays between black and white."""
+    lightness, a, b = oklab_from_linear(colour)
+    return linear_from_oklab((min(max(lightness + lighter, 0.12), 0.97), a * chroma, b * chroma))
+
+
 def recolour(stops: Sequence[Rgb], colour: Rgb, strength: float = 1.0) -> list[Rgb]:
     """Move a palette to a colour by `strength`: its mean goes there (hue by
     `strength`), its spread of lightness stays, of hue shrinks."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from generators.procedural import lexicon
 from generators.procedural.family_table import BY_NAME, FAMILIES
 from generators.procedural.foreign import in_english
-from generators.procedural.palette import METAL_NAMED, NAMED
+from generators.procedural.palette import METAL_NAMED, NAMED, hex_from_linear, linear_from_name, shaded
 
 DEFAULT_FAMILY = "plaster"
 _BY_EFFECT = (("rust", "rust"), ("moss", "moss"), ("snow", "snow"), ("sand", "sand"), ("leaves", "forest_floor"),
@@ -198,6 +198,11 @@ class _Reader:
             return 2
         if pair in lexicon.TWO_WORD_COLOURS:
             self._take_colour(lexicon.TWO_WORD_COLOURS[pair])
+            return 2
+        first, _, second = pair.partition(" ")
+        base = linear_from_name(colour_named(second)) if first in lexicon.SHADES and not self.negated else None
+        if base is not None:
+            self._take_colour(hex_from_linear(shaded(base, *lexicon.SHADES[first])))
             return 2
         joined = " ".join(singular(part) for part in pair.split())
         if " " in pair and (pair in FAMILY_WORDS or joined in FAMILY_WORDS):

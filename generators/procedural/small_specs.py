@@ -331,6 +331,7 @@ SPECS = (
         gives=(Kind.SOUND,),
         params=EffectParams,
         run="generators.procedural.effect:run",
+        version=2,
     ),
     GeneratorSpec(
         id="material.from_exemplar",

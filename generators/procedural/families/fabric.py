@@ -39,7 +39,7 @@ def leather(canvas: Canvas, look: Look) -> Surface:
     surface.height -= 0.00014 * pores
     surface.tint(1.0 - 0.3 * pores)
     worn = smoothstep(cloud + 0.5 * body, 0.2, 1.3)
-    surface.paint(worn * 0.12, "#b08058", 0.4)
+    surface.paint(worn * 0.12, look.dyed("#6d3d22", "#b08058")[1], 0.4)
     return surface
 
 

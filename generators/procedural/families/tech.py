@@ -61,8 +61,8 @@ def scifi_panels(canvas: Canvas, look: Look) -> Surface:
         (inner < 0.16).float() * split * smoothstep(small.edge, 0.006, 0.007) * smoothstep(big.edge, 0.036, 0.037),
         inset,
     )
-    surface.paint(dark * 0.9, "#2a2e33", 0.5, 0.6)
-    surface.paint(vent, "#24272b", 0.55, 0.7)
+    surface.paint(dark * 0.9, "#2a2e33", 0.5, 0.0)
+    surface.paint(vent, "#24272b", 0.55, 0.0)
     _bolts(canvas, surface, big.u, big.v, big.edge)
     worn = edges_worn(surface, rough, 0.34, 0.004)
     surface.paint(worn * 0.8, "#b9b7b3", 0.35, 1.0)

@@ -7,7 +7,15 @@ import pytest
 
 from generators.procedural import lexicon
 from generators.procedural.family_table import BY_NAME, FAMILIES
-from generators.procedural.palette import METAL_NAMED, NAMED, linear_from_hex, linear_from_name, recolour
+from generators.procedural.palette import (
+    METAL_NAMED,
+    NAMED,
+    hex_from_linear,
+    linear_from_hex,
+    linear_from_name,
+    oklab_from_linear,
+    recolour,
+)
 from generators.procedural.prompt import FAMILY_WORDS, colour_named, read, singular, tokens
 
 CASES: list[tuple[str, str, dict[str, float], str | None, str | None, float]] = [
@@ -105,6 +113,26 @@ def test_anything_at_all_is_read(prompt: str) -> None:
     reading = read(prompt)
     assert reading.family in BY_NAME
     assert reading.notes or "moss" in prompt
+
+
+def test_light_blue_is_a_colour_and_no_state_of_the_planks() -> None:
+    """So that it is the coat of paint that is light, and not the wood under it."""
+    plain, light, dark = (read(f"{word} green painted planks") for word in ("", "light", "dark"))
+    assert plain.effects == light.effects == dark.effects == {"paint": 1.0}
+    lightness = []
+    for reading in (dark, plain, light):
+        assert reading.colour is not None and reading.notes == []
+        rgb = linear_from_name(reading.colour)
+        assert rgb is not None and rgb[1] > rgb[0] and rgb[1] > rgb[2]
+        lightness.append(oklab_from_linear(rgb)[0])
+    assert lightness[0] + 0.08 < lightness[1] < lightness[2] - 0.08
+    assert read("dark planks, green").effects == {"brightness": -0.5}
+
+
+@pytest.mark.parametrize("word", sorted(NAMED))
+def test_codes_are_read_back(word: str) -> None:
+    rgb = linear_from_name(word)
+    assert rgb is not None and hex_from_linear(rgb) == NAMED[word]
 
 
 def test_stand_ins_are_families_and_are_not_known_otherwise() -> None:
