@@ -46,8 +46,8 @@ SLIDES: dict[str, tuple[str, float]] = {
 """Adjectives and what they move, from where the sliders stand."""
 FILLER = frozenset((
     "a", "an", "the", "some", "of", "and", "or", "on", "in", "at", "to", "with", "from", "by", "my", "for", "sound",
-    "sounds", "effect", "sfx", "noise", "audio", "hit", "hits", "hitting", "loop", "looping", "babbling", "floor", "slam",
-    "slams", "knocking", "falling", "der", "die", "das", "ein", "eine", "im", "auf", "mit", "und",
+    "sounds", "effect", "sfx", "noise", "audio", "hit", "hits", "hitting", "loop", "looping", "babbling", "floor",
+    "slam", "slams", "knocking", "falling", "der", "die", "das", "ein", "eine", "im", "auf", "mit", "und",
 ))  # fmt: skip
 """Words that need not change anything."""
 

@@ -18,11 +18,11 @@ class Stone:
 
 
 STONES = {
-    "granite": Stone("very rough weathered grey granite", 0.5, (0.36, 0.34, 0.32)),
+    "granite": Stone("very rough weathered grey granite", 0.42, (0.36, 0.34, 0.32)),
     "sandstone": Stone("warm sandstone", 1.0, (0.52, 0.36, 0.22)),
     "basalt": Stone("dark rough basalt stone", 0.9, (0.09, 0.09, 0.10)),
     "limestone": Stone("very rough beige sandstone, muted", 1.2, (0.58, 0.54, 0.45)),
-    "mossy": Stone("very rough weathered mossy grey granite", 0.5, (0.28, 0.32, 0.20)),
+    "mossy": Stone("very rough weathered mossy grey granite", 0.42, (0.28, 0.32, 0.20)),
 }
 
 

@@ -69,7 +69,7 @@ def marble(canvas: Canvas, look: Look) -> Surface:
 def granite(canvas: Canvas, look: Look) -> Surface:
     """Interlocking crystals of feldspar, quartz and mica, polished."""
     axes = warped_axes(canvas, "shake", 60, 0.003, 2)
-    coarse, small = voronoi(canvas, "coarse", 52, 0.95, axes), voronoi(canvas, "small", 118, 0.95, axes)
+    coarse, small = voronoi(canvas, "coarse", 42, 0.95, axes), voronoi(canvas, "small", 92, 0.95, axes)
     cloud, fine = fbm(canvas, "cloud", 5, 4), grain(canvas, "fine", 340)
     kind, tone, second = (coarse.random(canvas, "kind"), coarse.random(canvas, "tone"), small.random(canvas, "kind"))
     colour = ramp(canvas, look.stops("#8d7468", "#b3958a", "#c4aea4", "#cfc4bb"), 0.15 + 0.7 * tone + 0.25 * cloud)
