@@ -497,4 +497,4 @@ class Hub:
                 self._jobs[run.key] = found[0]
                 found[0].to_the_end = WISH.final  # a bookmark does not say; the finished cloud comes as files
             else:
-                run.fail("Scenecast lost track of this request when Blender was closed", "Ask for it again.")
+                run.fail("Scenecast lost track of this request when Blender was closed", "Press Retry.")

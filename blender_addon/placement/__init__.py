@@ -50,7 +50,8 @@ def place(delivered: Delivered, target: Target | None = None) -> Placed:
                 bpy.ops.ed.undo_push(message=f"Scenecast: {placed.message}"[:60])
     except OSError as error:
         raise PlacementError(
-            f"A file of {delivered.name} cannot be read: {error.strerror or error}", "Fetch the result again"
+            f"A file of {delivered.name} cannot be read: {error.strerror or error}",
+            "Press Place, which fetches it anew",
         ) from error
     return placed
 
@@ -62,9 +63,9 @@ def resolved(kind: str, target: Target) -> Target:
         raise PlacementError(message, remedy)
     if target.kind == "auto":
         return replace(target, kind=_usual(kind, target))
-    possible = [choice[0] for choice in choices(kind)]
-    if target.kind not in possible:
-        raise PlacementError(f"A {kind} cannot go to {target.kind.replace('_', ' ')}", f"Choose {', '.join(possible)}")
+    if target.kind not in [choice[0] for choice in choices(kind)]:
+        titles = " or ".join(title for _, title, _ in choices(kind))
+        raise PlacementError(f"A {kind} cannot go to {target.kind.replace('_', ' ')}", f"Choose {titles}")
     return target
 
 

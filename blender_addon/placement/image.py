@@ -13,7 +13,7 @@ def place(delivered: Delivered, target: Target) -> Placed:
     """Make the image, or find it, and show it where the target says. Raises `PlacementError`."""
     file = delivered.of_role("image") or (delivered.files[0] if delivered.files else None)
     if file is None:
-        raise PlacementError(f"{delivered.name} came without a picture")
+        raise PlacementError(f"{delivered.name} came without a picture", "Make it again")
     before = uids("images")
     image = images.packed(file, delivered, delivered.name)
     return pictures.show(image, delivered, target, made=image.session_uid not in before, glows=False)

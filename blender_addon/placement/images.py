@@ -29,7 +29,7 @@ def packed(file: DeliveredFile, delivered: Delivered, name: str) -> Any:
         return there
     data = file.read()
     if not data.startswith(_BEGINNINGS):
-        raise PlacementError(f"{file.name} is no picture that Blender reads", "Fetch the result again")
+        raise PlacementError(f"{file.name} is no picture that Blender reads", "Make it again")
     image = bpy.data.images.new(name, 1, 1, alpha=True)
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"

@@ -87,7 +87,7 @@ def _described(sidecar: DeliveredFile) -> dict[str, Any]:
     try:
         tree = json.loads(sidecar.read())
     except ValueError as error:
-        raise PlacementError(f"{sidecar.name} cannot be read: {error}", "Fetch the result again") from error
+        raise PlacementError(f"{sidecar.name} cannot be read: {error}", "Make it again") from error
     return tree if isinstance(tree, dict) else {}
 
 

@@ -31,7 +31,7 @@ def keep(delivered: Delivered) -> list[str]:
     """
     files = [file for file in delivered.files if file.role in ROLES]
     if not files:
-        raise PlacementError(f"The {delivered.kind} came without a file to play")
+        raise PlacementError(f"The {delivered.kind} came without a file to play", "Make it again")
     folder = _folder() / f"{_stem(delivered.name)}_{delivered.digest[:10]}"
     kept = []
     try:

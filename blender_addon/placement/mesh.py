@@ -40,7 +40,7 @@ def mesh_of(delivered: Delivered) -> Any:
         return known
     file = delivered.of_role("mesh")
     if file is None:
-        raise PlacementError(f"{delivered.name} came without a mesh")
+        raise PlacementError(f"{delivered.name} came without a mesh", "Make it again")
     mesh = glb.mesh_from(file.path, delivered)
     provenance.write(mesh, delivered, "mesh")
     return mesh

@@ -109,11 +109,11 @@ def _mesh_of(delivered: Delivered) -> Any:
 def _read(delivered: Delivered) -> splat_file.SplatTable:
     file = delivered.of_role("splats")
     if file is None:
-        raise PlacementError(f"{delivered.name} came without splats")
+        raise PlacementError(f"{delivered.name} came without splats", "Make it again")
     try:
         return splat_file.read(file.path)
     except ValueError as error:
-        raise PlacementError(f"The splats of {delivered.name} cannot be read: {error}", "Ask for PLY") from error
+        raise PlacementError(f"The splats of {delivered.name} cannot be read: {error}", "Make it again") from error
 
 
 def fill(mesh: Any, table: splat_file.SplatTable) -> None:

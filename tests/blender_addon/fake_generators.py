@@ -107,7 +107,7 @@ class GrowParams(Params):
 
     versions: Annotated[int, Meta(ge=1, le=1000)] = 4
     step_secs: Annotated[float, Meta(ge=0, le=10)] = 0.5
-    allowed: str = ""
+    allowed: Annotated[str, Meta(extra_json_schema={"advanced": True})] = ""
     """A file that holds how many versions may come by now; none is waited for when this is empty."""
 
 
