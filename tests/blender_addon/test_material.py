@@ -101,4 +101,4 @@ def test_textures_lie_at_their_true_size_and_refusals_say_why(
     assert "cannot wear a material" in seen["camera"]
     assert seen["auto_camera"] == "new_material"
     assert "no object 'Nobody'" in seen["gone"]
-    assert "active_slot, new_material" in seen["wrong_place"]
+    assert "Choose Selected object or Material only" in seen["wrong_place"]
