@@ -15,6 +15,8 @@ LONGEST_PX = 768
 
 def main() -> None:
     """One live session; the picture is sent once, then only the brush changes."""
+    if len(sys.argv) != 3:
+        sys.exit("expected a picture and a folder: python examples/live_painting.py PICTURE OUT")
     picture = Image.open(sys.argv[1]).convert("RGB")
     picture.thumbnail((LONGEST_PX, LONGEST_PX))
     out = Path(sys.argv[2])

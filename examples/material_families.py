@@ -43,6 +43,8 @@ def picture(family: str) -> np.ndarray:
 
 def main() -> None:
     """Write `families_1.png` and so on into the folder named on the command line."""
+    if len(sys.argv) != 2:
+        sys.exit("expected a folder: python examples/material_families.py OUT")
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     step = COLUMNS * ROWS
