@@ -13,7 +13,7 @@ from bridge import settings
 from bridge.cli.finding import Finding
 from bridge.errors import ScenecastError
 
-PROBE_SECS = 60.0
+PROBE_SECS = 120.0
 LOW_CARD_BYTES = 2 * 2**30
 """With less of a card's memory free most generators that use it will run out."""
 KNOWN_GSPLAT = re.compile(r"1\.5\.[3-9]|1\.6(\.|$)")

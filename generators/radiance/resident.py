@@ -103,7 +103,7 @@ class Resident:
         found = project(leaves, camera, rules)
         found.xy.retain_grad()
         image, _ = composite(found, found.colour, torch.from_numpy(background).to(self.device), width, height)
-        there = None if mask is None else torch.from_numpy(mask).to(self.device)
+        there = None if mask is None else torch.from_numpy(np.array(mask)).to(self.device)  # it may be mapped from disk
         loss = photometric(image, torch.from_numpy(target).to(self.device), ssim_weight=ssim_weight, mask=there)
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():

@@ -67,5 +67,7 @@ def test_what_torch_says_when_a_card_s_memory_is_not_enough() -> None:
 
 @pytest.mark.gpu
 def test_a_gpu_comes_first_with_its_memory() -> None:
+    if not pytest.importorskip("torch").cuda.is_available():
+        pytest.skip("needs a CUDA device")
     rows = found_devices(with_torch=True)
     assert rows[0].kind == "cuda" and rows[0].memory_bytes > 1 << 30
