@@ -14,6 +14,7 @@ BENCHES = (
     "engines",
     "splat_formats",
     "radiance",
+    "radiance_room",
     "splat_editing",
     "fields",
     "meshes",

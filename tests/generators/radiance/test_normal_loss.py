@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from engines.assets import FloatArray
 from generators.radiance import checkpoint, surfaces
 from generators.radiance.cameras import Camera
 from generators.radiance.depth_loss import OPAQUE_FROM
@@ -25,10 +24,11 @@ from generators.radiance.normal_loss import (
 from generators.radiance.parameters import Parameters
 from generators.radiance.rasterizer import Rules, twin
 from generators.radiance.rasterizer.cpu import NumbaBackend
-from generators.radiance.surfaces import NORMALS, Surfaces
+from generators.radiance.surfaces import Surfaces
 from generators.radiance.trainer import Trainer, TrainerSettings
 from tests.generators.radiance import known_scene
 from tests.generators.radiance.scenes import front_camera, random_cloud, relative_error
+from tests.generators.radiance.surface_errors import angles_deg
 
 BACKEND = NumbaBackend()
 SEEN = known_scene.views(11, width=96, height=72)
@@ -187,32 +187,10 @@ def trained(settings: TrainerSettings) -> Trainer:
     return trainer
 
 
-def drawn(trainer: Trainer, view: known_scene.View) -> tuple[FloatArray, FloatArray]:
-    """The angles in degrees [P] between true normals and those of the drawn depth and of the drawn splats."""
-    camera = trainer.normalisation.camera(view.camera)
-    projection = trainer.backend.project(trainer.parameters, camera, trainer.rules())
-    held = Surfaces(trainer.parameters, projection, camera, inverse=None, depth_weight=0.0, normal_weight=1.0)
-    features, ground = held.drawn(np.zeros(3, np.float32))
-    raster = trainer.backend.rasterize(projection, features, ground, camera.width, camera.height)
-    alpha = 1 - raster.transmittance
-    inverse = alpha / np.maximum(raster.image[surfaces.DEPTH], np.float32(1e-6))
-    of_depth, _ = normals_of_depth(inverse, camera)
-    of_splats = raster.image[NORMALS][:, 1:-1, 1:-1]
-    true = np.einsum("ij,hwj->ihw", view.camera.camera_from_world[:3, :3], view.normals)[:, 1:-1, 1:-1]
-    counts = (view.depth > 0) & (alpha > OPAQUE_FROM)
-    counts = _on_one_surface(np.where(counts, 1 / np.maximum(view.depth, np.float32(1e-6)), 0), counts)
-
-    def angles(found: FloatArray) -> FloatArray:
-        unit = found / np.maximum(np.linalg.norm(found, axis=0), 1e-6)
-        return np.asarray(np.degrees(np.arccos(np.clip((unit * true).sum(0)[counts], -1, 1))), np.float32)
-
-    return angles(of_depth), angles(of_splats)
-
-
 def test_surfaces_become_smoother() -> None:
     settings = TrainerSettings(iterations=200, splats_max=2000, sh_degree=1, seed=1)
     free, held = trained(settings), trained(msgspec.structs.replace(settings, normal_weight=0.05))
-    before, after = ([drawn(one, SEEN[index]) for index in HELD_OUT] for one in (free, held))
+    before, after = ([angles_deg(one, SEEN[index]) for index in HELD_OUT] for one in (free, held))
     for which, share in ((0, 0.9), (1, 0.8)):
         rough = np.mean([angles[which].mean() for angles in before])
         smooth = np.mean([angles[which].mean() for angles in after])
