@@ -139,8 +139,8 @@ def limestone(canvas: Canvas, look: Look) -> Surface:
     height = -0.005 * holes + 0.0003 * thin + 0.0002 * fine
     colour = ramp(
         canvas,
-        look.stops("#a08061", "#bf9f7c", "#d3bd9c", "#e2d6bf", "#d9cdb8"),
-        0.5 + 0.62 * beds + 0.3 * thin + 0.2 * cloud,
+        look.stops("#a3937e", "#bdad95", "#cfc3ae", "#ded5c3", "#d6ccba"),
+        0.5 + 0.5 * beds + 0.34 * thin + 0.3 * cloud,
     )
     surface = Surface(canvas, colour, height, 0.42 + 0.06 * cloud, porous=0.6)
     surface.tint(1.0 + 0.05 * fine)

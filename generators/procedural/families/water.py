@@ -72,7 +72,7 @@ def water(canvas: Canvas, look: Look) -> Surface:
     net = smoothstep(light.second - light.nearest, 0.22, 0.0)
     colour = ramp(
         canvas,
-        look.stops("#062433", "#0c3f50", "#1a6170", "#3d8a90"),
+        look.stops("#1c3d4c", "#1e4d5c", "#256a77", "#428c92"),
         0.36 + 0.3 * depth + 0.1 * long + 0.22 * net * (0.6 + depth),
     )
     surface = Surface(canvas, colour, height, canvas.full(0.05), porous=0.0, ior=1.333)
