@@ -22,7 +22,10 @@ STEPS = 12
 SETTINGS = TrainerSettings(
     iterations=STEPS, splats_max=600, sh_degree=3, sh_every=0.1, refine_every=4, refine_from=0.1, exposure=True
 )
-VARIANTS = (SETTINGS, replace(SETTINGS, strategy="default", antialiased=True, exposure=False))
+VARIANTS = (
+    SETTINGS,
+    replace(SETTINGS, strategy="default", antialiased=True, exposure=False, depth_weight=0.3, normal_weight=0.05),
+)
 
 
 def compile_kernels() -> None:
