@@ -75,7 +75,7 @@ def denim(canvas: Canvas, look: Look) -> Surface:
     twist = torch.sin((cloth.along * 1.4 + cloth.across * 0.9) * 6.0)
     crown = smoothstep(cloth.height, 0.35, 1.0)
     height = 0.00034 * cloth.height * (1.0 + 0.2 * slub) + 0.00003 * twist + 0.00003 * fine
-    fade = smoothstep(cloud + 0.7 * slub + 0.5 * crown, 0.05, 1.2)
+    fade = smoothstep(0.55 * cloud + 0.7 * slub + 0.5 * crown, 0.0, 1.2)
     colour = ramp(
         canvas,
         look.dyed("#131d36", "#22345c", "#3a5180", "#6680a8"),
