@@ -144,12 +144,24 @@ class Known:
             return {}
 
 
-def grids(what: str) -> tuple[Any, Any]:
+def grids(what: str, device: str = "cpu") -> tuple[Any, Any]:
     import torch
 
-    pipeline = Known()
-    pipeline.shap_e_renderer.mlp = Ball()  # type: ignore[attr-defined]
-    return asked(pipeline, torch.zeros(1, 4), 41, what, shap_e._Watch())
+    pipeline, ball = Known(), Ball()
+    ball.device = device
+    pipeline.shap_e_renderer.mlp = ball  # type: ignore[attr-defined]
+    return asked(pipeline, torch.zeros(1, 4, device=device), 41, what, shap_e._Watch())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("what", ["density", "distance"])
+def test_the_network_is_asked_where_it_is(what: str) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    for mine, theirs in zip(grids(what, "cuda:0"), grids(what), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
 def test_its_world_is_turned_upright_and_meshed_closed() -> None:

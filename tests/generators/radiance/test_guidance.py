@@ -11,6 +11,7 @@ import pytest
 from generators.events import GeneratorError
 from generators.radiance import guidance
 from generators.radiance.guidance import T_LAST, T_MAX, T_MIN, Distillation, loaded, view_of
+from tests.generators.elsewhere import ELSEWHERE, elsewhere
 from tests.generators.radiance.tiny_diffusion import Longing, tiny_pipeline
 
 pytest.importorskip("diffusers")
@@ -37,6 +38,38 @@ def test_the_gradient_of_a_known_denoiser_leads_to_its_target(prediction: str) -
     expected = (1 - kept) * np.sqrt(kept / (1 - kept)) * 4 * (picture - target) / picture.size
     np.testing.assert_allclose(got, expected, rtol=2e-3, atol=2e-6)
     assert model.asked == [f"a pear, {view} view" for view in guidance.VIEWS]
+
+
+def test_it_thinks_where_the_model_is() -> None:
+    import torch
+
+    rng = np.random.default_rng(1)
+    target, picture = rng.random((2, 3, 16, 16), np.float32)
+
+    def thought(device: str) -> Any:
+        model = Longing(torch.from_numpy(target).to(device), "v_prediction")
+        guide = Distillation(model, "a pear", "", guidance=7.0, seed=3, device=device)
+        return guide.gradient(picture, "back", 0.0)
+
+    want = thought("cpu")
+    with elsewhere() as watch:
+        got = thought(ELSEWHERE)
+    assert watch.calls > 30 and torch.float64 not in watch.dtypes
+    np.testing.assert_allclose(got, want, atol=1e-7)
+
+
+@pytest.mark.gpu
+def test_a_card_thinks_as_the_processor_does() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    picture = np.random.default_rng(0).random((3, 24, 24), np.float32)
+    gradients = []
+    for device in ("cpu", "cuda:0"):
+        guide = Distillation(tiny_pipeline().to(device), "a pear", "", guidance=5.0, seed=1, device=device)
+        gradients.append(guide.gradient(picture, "front", 0.0))
+    assert np.linalg.norm(gradients[1] - gradients[0]) < 2e-2 * np.linalg.norm(gradients[0])
 
 
 def test_noise_becomes_less_and_stays_within_its_bounds() -> None:

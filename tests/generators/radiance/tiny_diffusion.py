@@ -50,7 +50,8 @@ class Longing:
         self.scheduler = DDIMScheduler(prediction_type=prediction)
         self.asked: list[str] = []
         self.times: list[int] = []
-        wanted, kept, kind = 2 * target[None] - 1, self.scheduler.alphas_cumprod, prediction
+        wanted, kept, kind = 2 * target[None] - 1, self.scheduler.alphas_cumprod.to(target.device), prediction
+        self._device = target.device
 
         class Part(torch.nn.Module):
             config = SimpleNamespace(sample_size=16, block_out_channels=(1,), scaling_factor=1.0, latent_channels=3)
@@ -74,4 +75,4 @@ class Longing:
         import torch
 
         self.asked.append(prompt)
-        return torch.zeros(1, 1, 1), torch.zeros(1, 1, 1)
+        return torch.zeros(1, 1, 1, device=self._device), torch.zeros(1, 1, 1, device=self._device)
