@@ -84,7 +84,7 @@ class Resident:
         adam: Adam,
         rules: Rules,
         camera: Camera,
-        target: FloatArray,  # float32 [3, H, W]
+        target: FloatArray | NDArray[np.uint8],  # [3, H, W], float32 0..1 or bytes
         background: FloatArray,  # float32 [3]
         *,
         mask: NDArray[np.bool_] | None,  # [H, W]
@@ -104,7 +104,9 @@ class Resident:
         found.xy.retain_grad()
         image, _ = composite(found, found.colour, torch.from_numpy(background).to(self.device), width, height)
         there = None if mask is None else torch.from_numpy(np.array(mask)).to(self.device)  # it may be mapped from disk
-        loss = photometric(image, torch.from_numpy(target).to(self.device), ssim_weight=ssim_weight, mask=there)
+        wanted = torch.from_numpy(np.array(target)).to(self.device)  # bytes cross four times as fast
+        wanted = wanted * (1 / 255) if wanted.dtype == torch.uint8 else wanted
+        loss = photometric(image, wanted, ssim_weight=ssim_weight, mask=there)
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             half = torch.tensor([width / 2, height / 2], device=self.device)

@@ -348,8 +348,9 @@ class Trainer:
         """A step of a cloud that lives on a graphics card; what it takes is told as one, since the card works ahead."""
         began = time.perf_counter()
         loss, pull = card.gradients(
-            self._parameters, self._adam, rules, view.camera, view.target(background), background, mask=view.mask,
-            ssim_weight=self.settings.ssim_weight,
+            self._parameters, self._adam, rules, view.camera,
+            view.pixels if view.alpha is None else view.target(background), background,
+            mask=view.mask, ssim_weight=self.settings.ssim_weight,
         )  # fmt: skip
         card.observe(self._strategy, pull)
         card.regularise(self._strategy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,20 @@ def test_gradients_are_the_processor_s(card: str) -> None:
     drawn = pull.numpy() >= 0
     assert (drawn == seen).mean() > 0.97  # gsplat leaves out what touches no pixel, numba what is too faint
     assert relative_error(pull.numpy()[drawn & seen], want[drawn & seen]) < 5e-3
+
+
+def test_a_picture_may_come_as_bytes(card: str) -> None:
+    cloud, camera = random_cloud(30), front_camera(24, 20)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 24), np.uint8)
+    pixels.flags.writeable = False  # as one that is mapped from disk
+
+    def loss_of(target: np.ndarray[Any, Any]) -> float:
+        loss, _ = Resident(card).gradients(
+            cloud, Adam.fresh(cloud), Rules(), camera, target, BLACK, mask=None, ssim_weight=0.2
+        )
+        return float(loss)
+
+    assert loss_of(pixels) == loss_of(pixels.astype(np.float32) * np.float32(1 / 255))
 
 
 def stepped(cloud: Parameters, gradients: Parameters, steps: int = 3) -> tuple[Resident, Adam, Parameters, Adam]:
