@@ -32,6 +32,23 @@ def session() -> Any:
     return importlib.import_module(f"{NAME}.ui.session").current()
 
 
+def shown(area: Any, name: str) -> Iterator[float]:
+    """A picture of the window after the area was drawn anew, twice: the first drawing may have been on its way."""
+    draws = [0]
+
+    def count() -> None:
+        draws[0] += 1
+
+    handler = type(area.spaces[0]).draw_handler_add(count, (), "WINDOW", "POST_PIXEL")
+    for _ in range(2):
+        before = draws[0]
+        area.tag_redraw()
+        yield from until(partial(lambda least: draws[0] > least, before))
+    type(area.spaces[0]).draw_handler_remove(handler, "WINDOW")
+    yield 0.3  # the window's own buffers are swapped
+    picture(name)
+
+
 def picture(name: str) -> None:
     subprocess.run(["import", "-window", "root", str(FOLDER / f"{name}.png")], check=True, timeout=30)
 
@@ -66,7 +83,7 @@ def script() -> Iterator[float]:
     bpy.data.objects["Cube"].select_set(True)
     bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
     yield 1.5
-    picture("idle")
+    yield from shown(area, "idle")
     controls = bpy.context.window_manager.scenecast.controls
     controls["prompt"]["value"], controls["size_px"]["value"] = "wet mossy red bricks", 2048
     bpy.ops.scenecast.generate()
@@ -74,13 +91,13 @@ def script() -> Iterator[float]:
     yield from until(lambda: run.over or (run.fraction > 0.3 and run.key in session().hub.previews))
     seen["caught at work"] = run.state
     yield 0.3
-    picture("generating")
+    yield from shown(area, "generating")
     yield from until(lambda: run.landed or run.misplaced)
     seen["landed"] = list(run.landed.values())
     seen["worn"] = bpy.data.objects["Cube"].active_material.name
     area.spaces[0].shading.color_type = "TEXTURE"
     yield 2.0
-    picture("done")
+    yield from shown(area, "done")
     bpy.ops.scenecast.pick_generator(generator="fake.script")
     bpy.context.window_manager.scenecast.controls["raises"]["value"] = "told"
     bpy.ops.scenecast.generate()
@@ -89,7 +106,7 @@ def script() -> Iterator[float]:
     yield from until(lambda: failed.over)
     seen["failed"] = failed.error
     yield 2.0
-    picture("failed")
+    yield from shown(area, "failed")
     bpy.ops.ed.undo()
     yield 0.5
     seen["after undo"] = bpy.data.objects["Cube"].active_material.name
@@ -128,7 +145,7 @@ def growing(area: Any) -> Iterator[float]:
     for _ in range(3):
         next(one for one in area.regions if one.type == "UI").active_panel_category = "Scenecast"
         yield 0.5
-    picture("growing")
+    yield from shown(area, "growing")
     bpy.ops.scenecast.finish(key=run.key)
     yield from until(lambda: run.landed or run.misplaced)
     seen["grown"] = [list(run.landed.values()), round(cloud.rotation_euler[2], 2), cloud.name]
@@ -136,7 +153,7 @@ def growing(area: Any) -> Iterator[float]:
         item.select_set(item == cloud)
     bpy.context.view_layer.objects.active = cloud
     yield 2.0
-    picture("grown")
+    yield from shown(area, "grown")
     shading = area.spaces[0].shading
     seen["solid"] = []
     for name in ("grown_coloured", ""):
@@ -145,10 +162,10 @@ def growing(area: Any) -> Iterator[float]:
         seen["solid"].append([shading.light, shading.color_type])
         yield 1.5
         if name:
-            picture(name)
+            yield from shown(area, name)
     running = yield from started(area, "view.splats")
     yield 3.0
-    picture("live_splats")
+    yield from shown(area, "live_splats")
     seen["view.splats"] = [running.lane.session.answered, running.overlay.fault, running.object_name]
     bpy.ops.scenecast.live_stop()
     yield from until(lambda: not session().live_closing)
@@ -167,21 +184,21 @@ def overlay(area: Any) -> Iterator[float]:
         bpy.ops.wm.tool_set_by_id(name="builtin.move")
     bpy.ops.mesh.primitive_uv_sphere_add(radius=0.6, location=(1.6, -2.5, 0))
     yield 1.0
-    picture("over_newcomer")
+    yield from shown(area, "over_newcomer")
     manager.scenecast.live_background = 0.0
     yield 1.0
-    picture("over_surfaces")
+    yield from shown(area, "over_surfaces")
     manager.scenecast.live_split, manager.scenecast.live_background = 0.5, 1.0
     yield 1.0
-    picture("over_split")
+    yield from shown(area, "over_split")
     manager.scenecast.live_split = 0.0
     bpy.ops.object.mode_set(mode="EDIT")
     yield 1.0
-    picture("over_edited")
+    yield from shown(area, "over_edited")
     bpy.ops.object.mode_set(mode="OBJECT")
     manager.scenecast.live_strength = 0.0
     yield 1.0
-    picture("over_plain")
+    yield from shown(area, "over_plain")
     seen["overlay"] = [running.overlay.fault, running.overlay.drawn]
     for item in bpy.data.objects:
         item.select_set(item.name == "Cube")
@@ -191,12 +208,12 @@ def overlay(area: Any) -> Iterator[float]:
     manager.scenecast.live_strength, manager.scenecast.live_background = 1.0, 0.5
     running = yield from started(area, "live.retexture")
     yield 2.0
-    picture("over_retexture")
+    yield from shown(area, "over_retexture")
     running.lane.due = lambda: False
     bpy.ops.mesh.primitive_uv_sphere_add(radius=0.5, location=(-1.4, -3.0, 0.2))
     manager.scenecast.live_split = 0.35
     yield 1.5
-    picture("over_retexture_split")
+    yield from shown(area, "over_retexture_split")
     manager.scenecast.live_split = 0.0
     bpy.ops.scenecast.live_stop()
     yield from until(lambda: not session().live_closing)
@@ -225,17 +242,18 @@ def live(area: Any) -> Iterator[float]:
     for generator in ("live.retexture", "live.painterly"):
         running = yield from started(area, generator)
         yield 2.0
-        picture(generator.replace(".", "_"))
+        yield from shown(area, generator.replace(".", "_"))
         seen[generator] = [running.lane.session.answered, running.overlay.fault, running.lane.row().title]
         bpy.ops.scenecast.live_stop()
         yield from until(lambda: not session().live_closing)
     running = yield from started(area, "fake.invert")
     yield 1.0
-    picture("live")
+    yield from shown(area, "live")
     began, before = time.perf_counter(), running.lane.session.answered
     for _ in range(40):
         view.view_rotation = Quaternion((0, 0, 1), 0.03) @ view.view_rotation
         yield 0.05
+    yield from until(lambda: running.lane.session.answered > before)
     took = time.perf_counter() - began
     seen["live"] = {
         "generator": running.lane.session.generator, "fault": running.overlay.fault, "drawn": running.overlay.drawn,
@@ -243,16 +261,16 @@ def live(area: Any) -> Iterator[float]:
         "per_sec": (running.lane.session.answered - before) / took, "latency_ms": running.lane.speed().latency_ms,
     }  # fmt: skip
     yield 1.0
-    picture("live_turned")
+    yield from shown(area, "live_turned")
     view.view_rotation = Quaternion((0, 0, 1), 0.25) @ view.view_rotation
     running.lane.due = lambda: False  # no further view is sent: what is seen now is the old picture, turned
     yield 1.0
-    picture("live_waiting")
+    yield from shown(area, "live_waiting")
     bpy.ops.scenecast.live_stop()
     yield from until(lambda: not session().live_closing)
     seen["live stopped"] = [running.lane.session.state, session().live is None, running.reader._offscreen is None]
     yield 0.5
-    picture("live_stopped")
+    yield from shown(area, "live_stopped")
     bpy.utils.unregister_class(opened)
     for kind in (panels.SCENECAST_PT_make_view3d, panels.SCENECAST_PT_jobs_view3d):
         bpy.utils.register_class(kind)
@@ -283,7 +301,7 @@ def shader_editor(area: Any) -> Iterator[float]:
     with bpy.context.temp_override(window=window, area=area, region=region):
         bpy.ops.node.view_all()
     yield 1.5
-    picture("shader_editor")
+    yield from shown(area, "shader_editor")
 
 
 PARTS: dict[str, Callable[[Any], Iterator[float]]] = {"cloud": growing, "overlay": overlay}
