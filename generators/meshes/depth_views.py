@@ -51,17 +51,27 @@ def cloud_render(cloud: Parameters, backend: Backend, *, antialiased: bool = Fal
         black = np.zeros(3, np.float32)
         raster = backend.rasterize(projection, projection.colour, black, camera.width, camera.height)
         coverage = 1 - np.asarray(raster.transmittance)
-        seen = surface_depth(cloud, camera, rules, WINDOW, SHARPEN)
-        agreed = seen.agreed / np.maximum(seen.coverage, 1e-3)
+        depth, agreed = _agreed_depth(cloud, camera, rules)
         clear = (coverage > OPAQUE) & (agreed > AGREED_MIN)
         # What is half covered keeps its own colour, not the background's.
         colour = np.clip(raster.image / np.maximum(coverage, 1e-3), 0, 1).transpose(1, 2, 0)
         return DepthView(
             camera,
             np.ascontiguousarray(colour, np.float32),
-            np.where(clear, seen.depth, 0).astype(np.float32),
+            np.where(clear, depth, 0).astype(np.float32),
             coverage.astype(np.float32),
             np.asarray(agreed * agreed, np.float32),
         )
 
     return render
+
+
+def _agreed_depth(cloud: Parameters, camera: Camera, rules: Rules) -> tuple[FloatArray, FloatArray]:
+    """Distances, and the share of what is stopped that agrees on them, [H, W]: the better of two ways to look.
+
+    What lets light through must be taken for solid to be seen at all; a haze before a wall must not.
+    """
+    plain, solid = (surface_depth(cloud, camera, rules, WINDOW, sharpen) for sharpen in (1.0, SHARPEN))
+    as_trained, as_solid = (seen.agreed / np.maximum(seen.coverage, 1e-3) for seen in (plain, solid))
+    better = as_solid >= as_trained
+    return np.where(better, solid.depth, plain.depth), np.where(better, as_solid, as_trained)

@@ -33,21 +33,19 @@ from generators.radiance.rasterizer.projection import NEAR, axes_in_picture, rot
 from generators.radiance.rasterizer.tiles import PACKED, TILE, Ints, pack, tile_lists
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-CHANNELS = 4
-"""Of a tile: median, sum of distances in the window, weight in the window, weight before it."""
+CHANNELS = 3
+"""Of a tile: median, sum of distances in the window, weight in the window."""
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What one camera sees of a cloud, float32 [H, W]: `coverage`, the share of the light that is stopped; `depth`
-    along +Z, 0 where that is less than half; `agreed`, the share stopped within the window around the median;
-    `before`, the share stopped in front of that window.
+    along +Z, 0 where that is less than half; `agreed`, the share stopped within the window around the median.
     """
 
     coverage: FloatArray
     depth: FloatArray
     agreed: FloatArray
-    before: FloatArray
 
 
 def surface_depth(cloud: Parameters, camera: Camera, rules: Rules, window: float, sharpen: float = 1.0) -> Seen:
@@ -63,10 +61,10 @@ def surface_depth(cloud: Parameters, camera: Camera, rules: Rules, window: float
     high, wide = camera.height, camera.width
     image = np.zeros((CHANNELS + 1, high, wide), np.float32)
     _measure(packed, planes, starts, members, np.float32(window), image)
-    median, total, agreed, before, left = image
+    median, total, agreed, left = image
     found = (median > 0) & (agreed > 0)
     depth = np.where(found, total / np.where(found, agreed, 1), 0)
-    return Seen(1 - left, depth.astype(np.float32), agreed, before)
+    return Seen(1 - left, depth.astype(np.float32), agreed)
 
 
 def _sharpened(projection: Projection, sharpen: float) -> Projection:
@@ -141,9 +139,8 @@ def _second_pass(
     s: FloatArray, plane: FloatArray, left: np.float32, top: np.float32, window: np.float32, through: FloatArray,
     sums: FloatArray,
 ) -> None:  # fmt: skip
-    """Add one splat's distance where it lies within the window around the median, and note what stops light before."""
+    """Add one splat's distance where it lies within the window around the median."""
     x, y, y0, y1, h0, h1 = reach_in_tile(s, left, top)
-    zero = spread(ZERO)
     for half in range(h0, h1):
         dx = ramp() + spread(np.float32(half * WIDTH) - x)
         for row in range(y0, y1):
@@ -156,9 +153,6 @@ def _second_pass(
             near = where_at_least(reach * reach, off * off, weight)
             store(sums, AREA + at, load(sums, AREA + at) + near * z)
             store(sums, 2 * AREA + at, load(sums, 2 * AREA + at) + near)
-            # Strictly before the window: what is not within it and lies on the near side of the median.
-            front = where_at_least(zero, off, weight - near)
-            store(sums, 3 * AREA + at, load(sums, 3 * AREA + at) + front)
 
 
 @parallel_kernel
@@ -170,7 +164,7 @@ def _measure(
     window: np.float32,
     image: FloatArray,
 ) -> None:
-    """Fill `image` [5, H, W]: median distance, sum and weight in the window, weight before it, what is left."""
+    """Fill `image` [4, H, W]: median distance, sum and weight in the window, what is left."""
     _, height, width = image.shape
     tiles_x = (width + TILE - 1) // TILE
     for tile in prange(len(starts) - 1):

@@ -6,6 +6,7 @@ import numpy as np
 
 from engines.assets import FloatArray, Splats
 from generators.meshes.topology import face_areas
+from generators.radiance.parameters import Parameters
 from tests.generators.meshes.shapes import ring_surface
 
 DC = 0.28209479177387814
@@ -33,4 +34,19 @@ def ring_cloud(count: int = 12_000, seed: int = 0) -> Splats:
         opacities=np.full(count, 0.95, np.float32),
         sh=np.ascontiguousarray(sh),
         name="ring",
+    )
+
+
+def walls(opacity: float) -> Parameters:
+    """A near wall at z = 0 of splats that let light through, and an opaque one a metre behind it."""
+    side = np.linspace(-1.5, 1.5, 60)
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    positions = np.concatenate([np.pad(grid, ((0, 0), (0, 1))), np.pad(grid, ((0, 0), (0, 1)), constant_values=-1.0)])
+    share = np.repeat([opacity, 0.99], len(grid))
+    return Parameters(
+        positions=positions.astype(np.float32),
+        log_scales=np.full(positions.shape, np.log(0.03), np.float32),
+        quaternions=np.tile(np.array([1, 0, 0, 0], np.float32), (len(positions), 1)),
+        logits=np.log(share / (1 - share)).astype(np.float32),
+        sh=np.zeros((len(positions), 1, 3), np.float32),
     )

@@ -1,4 +1,4 @@
-"""The kernels hold to a plain twin in double precision; veils and what shines through do not move the surface."""
+"""The kernels hold to a plain twin in double precision; what shines through does not move the surface."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from generators.radiance.cameras import Camera, looking_at
 from generators.radiance.parameters import Parameters
 from generators.radiance.rasterizer import Rules
 from generators.radiance.rasterizer.cpu import NumbaBackend
+from tests.generators.meshes.clouds import walls
 
 RULES = Rules()
 WINDOW = 0.03
@@ -52,7 +53,7 @@ def plain(cloud: Parameters, camera: Camera, sharpen: float) -> dict[str, NDArra
     order, slope = np.argsort(shown.depth, kind="stable"), slopes(cloud, camera)
     opacity = 1 - (1 - np.minimum(shown.opacity.astype(np.float64), 0.999)) ** sharpen
     shape = (camera.height, camera.width)
-    out = {name: np.zeros(shape) for name in ("coverage", "depth", "agreed", "before")}
+    out = {name: np.zeros(shape) for name in ("coverage", "depth", "agreed")}
     for row in range(camera.height):
         for column in range(camera.width):
             through, stopped = 1.0, []
@@ -71,7 +72,6 @@ def plain(cloud: Parameters, camera: Camera, sharpen: float) -> dict[str, NDArra
                 near = [(z, weight) for z, weight, _ in stopped if abs(z - middle) <= WINDOW * middle]
                 out["agreed"][row, column] = sum(weight for _, weight in near)
                 out["depth"][row, column] = sum(z * weight for z, weight in near) / out["agreed"][row, column]
-                out["before"][row, column] = sum(w for z, w, _ in stopped if z < middle * (1 - WINDOW))
     return out
 
 
@@ -82,26 +82,11 @@ def test_the_kernels_agree_with_a_plain_twin() -> None:
         known = want["depth"] > 0
         assert 0.3 < known.mean() < 1
         np.testing.assert_allclose(seen.coverage, want["coverage"], atol=2e-3)
-        for name in ("depth", "agreed", "before"):
+        for name in ("depth", "agreed"):
             off = np.abs(getattr(seen, name) - want[name])[known]
             # Where a splat lies at the very edge of the window, rounding decides.
             assert (off < 4e-3).mean() > 0.99, name
         assert (seen.depth[~known] == 0).all()
-
-
-def walls(opacity: float) -> Parameters:
-    """A near wall at z = 0 of splats that let light through, and an opaque one a metre behind it."""
-    side = np.linspace(-1.5, 1.5, 60)
-    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    positions = np.concatenate([np.pad(grid, ((0, 0), (0, 1))), np.pad(grid, ((0, 0), (0, 1)), constant_values=-1.0)])
-    share = np.repeat([opacity, 0.99], len(grid))
-    return Parameters(
-        positions=positions.astype(np.float32),
-        log_scales=np.full(positions.shape, np.log(0.03), np.float32),
-        quaternions=np.tile(np.array([1, 0, 0, 0], np.float32), (len(positions), 1)),
-        logits=np.log(share / (1 - share)).astype(np.float32),
-        sh=np.zeros((len(positions), 1, 3), np.float32),
-    )
 
 
 def inner(values: FloatArray) -> FloatArray:
@@ -125,12 +110,6 @@ def test_sharpening_makes_a_thin_wall_the_surface() -> None:
     sharp = looked_at(thin, 4.0)
     np.testing.assert_allclose(inner(sharp.depth), 3.0, atol=0.02)
     assert inner(sharp.agreed).min() > 0.5
-
-
-def test_a_veil_before_the_surface_is_told_apart() -> None:
-    seen = looked_at(walls(0.12))
-    assert inner(seen.before).mean() > 0.15
-    np.testing.assert_allclose(inner(seen.before + seen.agreed), inner(seen.coverage), atol=0.01)
 
 
 def test_a_slanted_splat_is_measured_where_the_line_of_sight_meets_it() -> None:
