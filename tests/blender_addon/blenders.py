@@ -21,7 +21,7 @@ class Blender:
     """Series: `4.2`, `4.5` or `5.0`."""
     python: str
 
-    def run(self, case: str, folder: Path, *, timeout_secs: float = 120.0, **inputs: Any) -> dict[str, Any]:
+    def run(self, case: str, folder: Path, *, timeout_secs: float = 300.0, **inputs: Any) -> dict[str, Any]:
         """What the case returned. Raises AssertionError with all that it printed when it failed or took too long."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "inputs.json").write_text(json.dumps(inputs), "utf-8")

@@ -40,7 +40,7 @@ def pump(secs: float = 0.0) -> None:
             return
 
 
-def until(condition: Callable[[], object], what: str, secs: float = 60.0) -> None:
+def until(condition: Callable[[], object], what: str, secs: float = 120.0) -> None:
     """Turn after turn until it is so; says where everything stood when it never was."""
     end = time.monotonic() + secs
     while not condition():
@@ -78,7 +78,7 @@ def generate(generator: str, **values: Any) -> Any:
     return session().hub.runs[0]
 
 
-def placed(run: Any, secs: float = 60.0) -> str:
+def placed(run: Any, secs: float = 120.0) -> str:
     """Wait until the run's results are in the scene; what the panel says then."""
     until(lambda: run.over and (run.state != "done" or len(run.landed) == len(run.assets) or run.misplaced),
           f"placing {run.order.generator}", secs)  # fmt: skip
