@@ -37,7 +37,7 @@ def pids(path: Path) -> list[int]:
 
 
 def gone(numbers: list[int]) -> bool:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while any(alive(pid) for pid in numbers) and time.monotonic() < until:
         time.sleep(0.05)
     return not any(alive(pid) for pid in numbers)

