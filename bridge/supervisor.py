@@ -397,7 +397,11 @@ class Supervisor:
 
     def _chosen(self, found: list[DeviceRow]) -> list[DeviceRow]:
         if self.settings.devices:
-            return [row for row in found if row.name in self.settings.devices] or found[-1:]
+            chosen = [row for row in found if row.name in self.settings.devices]
+            if not chosen:
+                wanted, there = ", ".join(self.settings.devices), ", ".join(row.name for row in found)
+                log.warning("the setting devices names %s, here are %s: %s is used", wanted, there, found[-1].name)
+            return chosen or found[-1:]
         return [row for row in found if row.kind != "cpu"] or found
 
     def _dismiss(self, worker: _Worker) -> None:

@@ -135,6 +135,18 @@ def test_no_spare_when_none_is_wanted(tmp_path: Path) -> None:
     act(story())
 
 
+def test_a_setting_that_names_no_device_here_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers(spares=0, devices=("cuda:7",)))
+        await supervisor.start()
+        await until(ready(supervisor, 1))
+        assert [row.name for row in supervisor.devices] == ["cpu"]
+        await supervisor.stop()
+
+    act(story())
+    assert "devices names cuda:7, here are cpu: cpu is used" in caplog.text
+
+
 def test_a_worker_that_cannot_start_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.supervisor._BACKOFF_SECS", (0.0, 0.01, 0.02))
     sick = tmp_path / "sick"
