@@ -68,14 +68,15 @@ def scifi_panels(canvas: Canvas, look: Look) -> Surface:
     surface.paint(worn * 0.8, "#b9b7b3", 0.35, 1.0)
     grime = smoothstep(fbm(canvas, "runs", (2, 30), 4, 0.6) + 0.5 * blur(canvas, groove + line, 0.012), 0.25, 0.85)
     surface.tint((1.0 - 0.3 * grime) * (1.0 - 0.7 * groove) * (1.0 - 0.6 * line) * (1.0 + 0.04 * fine))
-    lamp = (
-        ((tone > 0.55) & (kind > 0.2)).float()
-        * smoothstep((big.v - 0.5).abs(), 0.020, 0.014)
-        * smoothstep((big.u - 0.5).abs(), 0.2, 0.196)
-    )
+    _light_slots(surface, big.u, big.v, ((tone > 0.55) & (kind > 0.2)).float())
+    return surface
+
+
+def _light_slots(surface: Surface, u: torch.Tensor, v: torch.Tensor, lit: torch.Tensor) -> None:
+    """Cut a slot that shines into the middle of each plate that is lit."""
+    lamp = lit * smoothstep((v - 0.5).abs(), 0.020, 0.014) * smoothstep((u - 0.5).abs(), 0.2, 0.196)
     surface.paint(lamp, "#bfe6ee", 0.3, 0.0)
     surface.emission = torch.stack((0.25 * lamp, 0.9 * lamp, 1.0 * lamp))
-    return surface
 
 
 def _bolts(canvas: Canvas, surface: Surface, u: torch.Tensor, v: torch.Tensor, edge: torch.Tensor) -> None:
