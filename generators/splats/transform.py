@@ -59,9 +59,9 @@ def _levelled(cloud: Splats, params: TransformParams, rng: np.random.Generator) 
     ground = find_ground(cloud, rng, within_deg=WITHIN_DEG[params.level])
     if not ground.believable:
         raise GeneratorError(
-            f"no ground was found: the best plane holds {ground.share:.0%} of the cloud and has {ground.below:.0%} of "
-            f"it below; expected at least {LEAST_SHARE:.0%} on it and at most {MOST_BELOW:.0%} below. Crop the cloud "
-            f"to a part with its ground, or turn it by hand"
+            f"no ground was found: the best plane holds {ground.share:.1%} of the cloud (expected at least "
+            f"{LEAST_SHARE:.1%}) and has {ground.below:.1%} of it below (expected at most {MOST_BELOW:.1%}). Crop the "
+            f"cloud to a part with its ground, or turn it by hand"
         )
     turn = turned_about(upright(ground), ground.normal * ground.offset_m)
     height = float(turn.points(ground.normal[None] * ground.offset_m)[0, 1])
