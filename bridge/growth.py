@@ -28,7 +28,8 @@ from generators.pipe import Grown
 KEPT_JOBS = 8
 KEPT_BYTES = 512 << 20
 """Final versions are kept up to these, the newest first; one is always kept."""
-FIRST_CHUNK_BYTES = 64 << 10
+FIRST_CHUNK_BYTES, FIRST_CHUNK_PART = 16 << 10, 22
+"""The first chunk is a twenty-second of a version, into which its sketch fits: a twenty-fifth of its rows."""
 TRIES = 5
 RETRY_SECS = 0.05
 
@@ -56,7 +57,8 @@ class Growth:
     @property
     def plan(self) -> list[tuple[int, int, int]]:
         """The file's chunks: small ones first, so that there is something to draw at once."""
-        chunks, done, size = [], 0, FIRST_CHUNK_BYTES
+        chunks, done = [], 0
+        size = min(CHUNK_BYTES, max(FIRST_CHUNK_BYTES, self.message.size_bytes // FIRST_CHUNK_PART))
         while done < self.message.size_bytes:
             taken = min(size, self.message.size_bytes - done)
             chunks.append((0, done, taken))

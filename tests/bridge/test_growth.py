@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,13 @@ import pytest
 
 from bridge import growth as bridge_growth
 from bridge.errors import UnknownJob
-from bridge.messages import GrowthFiles, GrowthGet, GrowthWish, JobFinished, JobGrown, JobSteer
+from bridge.messages import CHUNK_BYTES, GrowthFiles, GrowthGet, GrowthWish, JobFinished, JobGrown, JobSteer
 from engines import growth, neutral
 from engines.assets import Splats
+from engines.growth_blocks import rounded
 from python_client.growing import Delta, GrowingCloud
 from python_client.messages import GrowthFiles as Told
+from tests.engines.test_importance import cloud as random_cloud
 from tests.workplace import Workplace, act, working
 
 WISH = GrowthWish(per_sec=30)
@@ -202,3 +206,19 @@ def test_a_worker_that_dies_begins_a_new_stream(tmp_path: Path) -> None:
             assert same(cloud, stored(place, end))
 
     act(story())
+
+
+@pytest.mark.parametrize("count", [10_000, 100_000])
+def test_the_first_chunk_is_a_picture_of_the_whole_in_a_twentieth_of_the_bytes(tmp_path: Path, count: int) -> None:
+    whole = growth.whole(random_cloud(count, 1))
+    rows = rounded(whole.rows)
+    file, part = tmp_path / "version", tmp_path / "cut"
+    growth.write(replace(whole, rows=rows, rounded=True, order=None, sketch=None, sketch_slots=None), file)
+    size = growth.cut(file, 0, part)
+    message = GrowthFiles(request_id="r", job_id="j", stream="s", version=1, count=count, size_bytes=size)
+    plan = bridge_growth.Growth(message).plan
+    assert plan[0][1] == 0 and all(a[1] + a[2] == b[1] for a, b in pairwise(plan)) and sum(plan[-1][1:]) == size
+    assert plan[0][2] < 0.05 * size and max(taken for _, _, taken in plan) <= CHUNK_BYTES
+    held = GrowingCloud()
+    put(held, message, part.read_bytes(), plan[0][2])
+    assert sum(held.live) > 0.9 * count // growth.SKETCH_SHARE
