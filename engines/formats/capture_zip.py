@@ -123,6 +123,8 @@ def _photographs(archive: zipfile.ZipFile, path: Path, limits: Limits) -> list[z
 
 def _check(info: zipfile.ZipInfo, archive: str) -> None:
     name = info.filename
+    if not name:
+        raise DamagedFile(f"{archive} holds a file without a name", remedy="pack the photographs once more")
     inner = PurePosixPath(name.replace("\\", "/"))
     if inner.is_absolute() or ".." in inner.parts or (inner.parts and ":" in inner.parts[0]):
         raise DamagedFile(f"{archive} holds {name!r}, which points outside of it", remedy="pack it from its own folder")

@@ -145,6 +145,8 @@ def _checked(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     if len(infos) > FILES_MAX:
         raise CaptureError(f"the archive lists {len(infos)} files; at most {FILES_MAX} are read")
     for info in infos:
+        if not info.filename:
+            raise CaptureError("the archive holds a file without a name; pack the photographs once more")
         name = clean_name(info.filename)
         if info.is_dir() or stat.S_ISLNK(info.external_attr >> 16):
             continue

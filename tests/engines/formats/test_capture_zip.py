@@ -104,6 +104,13 @@ def test_paths_that_lead_out_are_refused(name: str, tmp_path: Path) -> None:
         capture_zip.decode(capture(tmp_path / "a.zip", {"b.png": b"", name: b""}).path, LIMITS)
 
 
+def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = capture(tmp_path / "a.zip", {"b.png": b"", "nameless.png": b""}).path
+    path.write_bytes(path.read_bytes().replace(b"nameless.png", b"\0ameless.png"))
+    with pytest.raises(DamagedFile, match="a file without a name"):
+        capture_zip.decode(path, LIMITS)
+
+
 def test_archives_that_are_no_capture_are_refused_in_words(tmp_path: Path) -> None:
     empty = capture(tmp_path / "document.zip", {"word/document.xml": b"<x/>"}).path
     for judge in (sniffed, lambda path: capture_zip.decode(path, LIMITS)):

@@ -30,6 +30,13 @@ def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
         open_source(zipped(tmp_path / "a.zip", [name]))
 
 
+def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", ["a.png", "nameless.png"])
+    path.write_bytes(path.read_bytes().replace(b"nameless.png", b"\0ameless.png"))
+    with pytest.raises(CaptureError, match="a file without a name"):
+        open_source(path)
+
+
 @given(st.text(max_size=40))
 def test_clean_names_stay_inside(name: str) -> None:
     try:
