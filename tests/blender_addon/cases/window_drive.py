@@ -85,7 +85,7 @@ def script() -> Iterator[float]:
     yield 1.5
     yield from shown(area, "idle")
     controls = bpy.context.window_manager.scenecast.controls
-    controls["prompt"]["value"], controls["size_px"]["value"] = "wet mossy red bricks", 2048
+    controls["prompt"]["value"], controls["size_px"]["value"] = "wet mossy red bricks", 4096
     bpy.ops.scenecast.generate()
     run = session().hub.runs[0]
     yield from until(lambda: run.over or (run.fraction > 0.3 and run.key in session().hub.previews))

@@ -149,7 +149,7 @@ def test_the_fox_loses_at_most_twenty_seconds(tmp_path: Path) -> None:
 
         async with working(tmp_path / "root", catalog=Catalog.from_specs(SPLATS_FROM_PHOTOS)) as place:
             inputs = {"photos": await uploaded(place, SHARED / "fox")}
-            params = {"resolution_px": 240, "iterations": 1500, "splats_max": 30_000}
+            params = {"resolution_px": 240, "iterations": 4000, "splats_max": 30_000}
             asked: dict[str, Any] = {"generator": "splats.from_photos", "params": params, "inputs": inputs, "seed": 3}
             whole = await ended(place, place.submit(**asked).job_id)
             job_id = place.submit(**asked, fresh=True).job_id
@@ -157,7 +157,7 @@ def test_the_fox_loses_at_most_twenty_seconds(tmp_path: Path) -> None:
             await place.until(lambda: fraction(place, job_id) > 0, 200)
             began = loop.time()
             await asyncio.sleep(35)
-            at = (fraction(place, job_id) - 0.08) / 0.92 * 1500
+            at = (fraction(place, job_id) - 0.08) / 0.92 * params["iterations"]
             speed = at / (loop.time() - began)
             await kill_at(place, job_id, 0.0)
             await place.until(lambda: taken_up(place, job_id) > 0, 200)
