@@ -19,6 +19,7 @@ from generators.meshes.view_colours import Picture
 from generators.meshes.viewpoints import chosen
 from generators.radiance import splats_from_photos
 from generators.radiance.capture import read_capture
+from generators.radiance.on_processor import told_if_on_processor
 from generators.radiance.parameters import from_splats
 from generators.radiance.photographs import Photograph, load_photographs
 from generators.radiance.poses.capture_poses import is_posed, on_posed
@@ -73,6 +74,7 @@ def _from_posed(request: Request, params: FromPhotosParams, path: Path, context:
             yield Note(f"{len(photographs)} photographs are used. Left out: {named}")
         if capture.unit_m is None:
             yield Note("the capture does not say how large the scene is; its own units were taken for metres")
+        yield from told_if_on_processor(context.device, context.check)
     yield Progress(MEASURED, "measuring distances")
     cloud = from_splats(splats)
     render = cloud_render(cloud, backend_for(context.device))

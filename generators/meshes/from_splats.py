@@ -19,6 +19,7 @@ from generators.meshes.view_colours import Picture
 from generators.meshes.viewpoints import chosen, extent_of
 from generators.radiance.cameras import Camera
 from generators.radiance.capture import read_capture
+from generators.radiance.on_processor import told_if_on_processor
 from generators.radiance.parameters import from_splats
 from generators.radiance.photographs import load_photographs
 from generators.radiance.rasterizer import backend_for
@@ -38,6 +39,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     if not isinstance(splats, Splats):
         raise GeneratorError(f"mesh.from_splats: expected splats, got {type(splats).__name__.lower()}")
     yield Progress(0.0, "choosing viewpoints")
+    yield from told_if_on_processor(context.device, context.check)
     cloud = from_splats(splats)
     render = cloud_render(cloud, backend_for(context.device))
     photos = request.inputs.get("photos")

@@ -15,6 +15,7 @@ from generators.radiance import checkpoint
 from generators.radiance.archive import CaptureError
 from generators.radiance.distilling import Distiller, DistillerSettings, orbiting
 from generators.radiance.guidance import Distillation, loaded
+from generators.radiance.on_processor import told_if_on_processor
 from generators.radiance.text_specs import SplatsFromTextParams
 
 PREVIEW_SECS = 1.0
@@ -35,6 +36,7 @@ def run(request: Request, context: WatchedContext) -> Iterator[Event]:
     if not params.prompt.strip():
         raise GeneratorError("the prompt is empty; say what is to be made, such as “a wooden chair”")
     yield Progress(0.0, "loading the model")
+    yield from told_if_on_processor(context.device, context.check)
     with Beside(context.check) as beside:
         distiller, model = beside(lambda: _made(params, request.seed, context.device))
         saved = _Saved(
