@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bridge import errors
@@ -215,6 +217,8 @@ def test_a_deaf_job_is_ended_with_its_worker_and_the_spare_takes_over(tmp_path: 
             job = place.submit(params={"note": "now", "sleep_secs": 600, "deaf": True, "child": True})
             await place.until(lambda: place.of(job.job_id, JobNoted))
             (deaf,) = [worker.process.pid for worker in place.supervisor._workers if worker.run]
+            while not psutil.Process(deaf).children():  # until then a cancel is seen as the note is sent
+                await asyncio.sleep(0.005)
             place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
             after = place.submit(seed=5)
             assert isinstance(await place.end_of(job.job_id), JobCancelled)

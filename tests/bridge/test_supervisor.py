@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +175,9 @@ def test_cancel_is_asked_first_and_forced_after_the_grace_time(tmp_path: Path) -
         await supervisor.start()
         await until(ready(supervisor, 2))
         for deaf, grace_secs in ((False, PATIENCE_SECS), (True, 0.4)):
-            ear, active = run(supervisor, tmp_path, note="at work", sleep_secs=PATIENCE_SECS, deaf=deaf)
-            await until(partial(len, ear.words))
+            ear, active = run(supervisor, tmp_path, sleep_secs=PATIENCE_SECS, deaf=deaf, child=True)
+            at_work = psutil.Process(active.worker.process.pid)
+            await until(at_work.children)  # once it has a child it says nothing more before it sleeps
             began = time.monotonic()
             active.cancel(grace_secs)
             active.cancel(0.0)
