@@ -175,9 +175,10 @@ def test_cancel_is_asked_first_and_forced_after_the_grace_time(tmp_path: Path) -
         await supervisor.start()
         await until(ready(supervisor, 2))
         for deaf, grace_secs in ((False, PATIENCE_SECS), (True, 0.4)):
-            ear, active = run(supervisor, tmp_path, sleep_secs=PATIENCE_SECS, deaf=deaf, child=True)
+            ear, active = run(supervisor, tmp_path, sleep_secs=PATIENCE_SECS, deaf=deaf, child=deaf)
             at_work = psutil.Process(active.worker.process.pid)
-            await until(at_work.children)  # once it has a child it says nothing more before it sleeps
+            if deaf:  # until it has a child, a cancel is seen as the run begins
+                await until(at_work.children)
             began = time.monotonic()
             active.cancel(grace_secs)
             active.cancel(0.0)
