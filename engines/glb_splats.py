@@ -1,8 +1,8 @@
 """Splats in a GLB by KHR_gaussian_splatting: points whose attributes are linear values, in glTF's own axes and metres.
 
 Written with the kernel "ellipse" and colours as displayed (`srgb_rec709_display`), every value as float32, and a
-COLOR_0 for viewers that know only points. Read: every primitive with the extension, under its node's transform, also
-with the quantised rotations, scales and opacities the specification allows.
+COLOR_0 in linear light for viewers that know only points. Read: every primitive with the extension, under its node's
+transform, also with the quantised rotations, scales and opacities the specification allows.
 
 Source: the ratified text of KHR_gaussian_splatting.
 """
@@ -18,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray, Splats
+from engines.colour import as_u16, linear_from_srgb
 from engines.errors import DamagedFile, EnginesError, TooLarge, UnsuitableAsset
 from engines.formats.registry import Limits
 from engines.geometry import check_splats, joined_splats
 from engines.glb_container import Container, header
-from engines.glb_reader import placed_nodes
+from engines.glb_reader import shown_primitives
 from engines.spherical_harmonics import degree_of
 from engines.splat_placing import placed
 from engines.splat_values import SCALE_MIN_M, colour_from_dc, unit_quaternions
 
 EXTENSION = "KHR_gaussian_splatting"
-_CODES = {"float32": 5126, "uint8": 5121}
+_CODES = {"float32": 5126, "uint16": 5123}
 _VERTICES = 34962
 _DISPLAY = "srgb_rec709_display"
 
@@ -47,7 +48,7 @@ def write_splats(splats: Splats, path: Path, provenance: str) -> int:
         view = {"buffer": 0, "byteOffset": offset, "byteLength": array.nbytes, "target": _VERTICES}
         accessor: dict[str, Any] = {"bufferView": len(views), "componentType": _CODES[array.dtype.name]}
         accessor |= {"count": len(array), "type": kind}
-        if array.dtype == np.uint8:
+        if array.dtype == np.uint16:
             accessor["normalized"] = True
         views.append(view)
         accessors.append(accessor)
@@ -89,10 +90,11 @@ def write_splats(splats: Splats, path: Path, provenance: str) -> int:
 
 def _attributes(splats: Splats) -> dict[str, NDArray[Any]]:
     """Every attribute by its name; each one's length is a whole number of four bytes."""
-    colour = np.concatenate([colour_from_dc(splats.sh[:, 0]), splats.opacities[:, None]], axis=1)
-    values = {
+    # For viewers that know only points, which take this attribute to be linear light, whatever the splats are in.
+    light = linear_from_srgb(np.clip(colour_from_dc(splats.sh[:, 0]), 0, 1))
+    values: dict[str, NDArray[Any]] = {
         "POSITION": splats.positions,
-        "COLOR_0": np.round(np.clip(colour, 0, 1) * 255).astype(np.uint8),
+        "COLOR_0": as_u16(np.concatenate([light, splats.opacities[:, None]], axis=1)),
         f"{EXTENSION}:ROTATION": unit_quaternions(splats.rotations)[:, [1, 2, 3, 0]],
         f"{EXTENSION}:SCALE": splats.scales,
         f"{EXTENSION}:OPACITY": np.clip(splats.opacities, 0, 1)[:, None],
@@ -101,8 +103,7 @@ def _attributes(splats: Splats) -> dict[str, NDArray[Any]]:
         for at in range(2 * degree + 1):
             values[f"{EXTENSION}:SH_DEGREE_{degree}_COEF_{at}"] = splats.sh[:, degree * degree + at]
     return {
-        name: np.ascontiguousarray(each, each.dtype if each.dtype == np.uint8 else "<f4")
-        for name, each in values.items()
+        name: np.ascontiguousarray(each, "<u2" if each.dtype == np.uint16 else "<f4") for name, each in values.items()
     }
 
 
@@ -120,13 +121,10 @@ def read_splats(container: Container, path: Path, limits: Limits) -> Splats:
     parts: list[Splats] = []
     try:
         with np.errstate(all="ignore"):
-            for node, world in placed_nodes(container):
-                if "mesh" not in node:
-                    continue
-                for primitive in container.item("meshes", node["mesh"])["primitives"]:
-                    if EXTENSION in primitive.get("extensions", {}):
-                        parts.append(placed(_cloud(container, primitive), world))
-                        _hold(parts, limits)
+            for primitive, world in shown_primitives(container):
+                if EXTENSION in primitive.get("extensions", {}):
+                    parts.append(placed(_cloud(container, primitive), world))
+                    _hold(parts, limits)
     except EnginesError:
         raise
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, struct.error) as error:

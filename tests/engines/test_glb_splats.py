@@ -83,6 +83,20 @@ def test_the_file_is_what_the_extension_asks_for(tmp_path: Path) -> None:
     assert document["asset"]["extras"]["scenecast"] == {"seed": 7}
 
 
+def test_points_have_the_colour_in_linear_light_as_every_other_colour_of_gltf(tmp_path: Path) -> None:
+    shown = np.array([[0.5, 0.2, 0.9], [1.7, -0.4, 0.0]])
+    splats = replace(cloud(2, 1), sh=((shown - 0.5) / 0.28209479).astype(np.float32)[:, None])
+    document, binary = taken_apart(written(splats, tmp_path))
+    accessor = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]]
+    assert (accessor["componentType"], accessor["type"], accessor["normalized"]) == (5123, "VEC4", True)
+    start = document["bufferViews"][accessor["bufferView"]]["byteOffset"]
+    got = np.frombuffer(binary, "<u2", 8, start).reshape(2, 4) / 65535
+    # IEC 61966-2-1 by hand: 0.5, 0.2 and 0.9 as shown are 0.21404, 0.03310 and 0.78741 of the light.
+    light = np.array([[0.21404, 0.03310, 0.78741], [1.0, 0.0, 0.0]])
+    np.testing.assert_allclose(got[:, :3], light, atol=2e-5)
+    np.testing.assert_allclose(got[:, 3], splats.opacities, atol=1e-5)
+
+
 def test_the_khronos_validator_knows_all_but_the_extension(tmp_path: Path) -> None:
     [report] = json.loads(node(OUTSIDE / "validate_glb.mjs", written(cloud(50, 4), tmp_path)))
     found = {(message["code"], message.get("severity")) for message in report["messages"]}

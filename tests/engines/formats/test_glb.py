@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from engines import glb_container
 from engines.assets import Image, Material, Mesh
@@ -18,6 +17,7 @@ from engines.formats import glb
 from engines.formats.registry import Limits
 from engines.hosts import HOSTS
 from engines.kinds import ColourSpace, MapName
+from tests.engines.glb_files import built
 
 HOST_ROWS = pytest.mark.parametrize("host", HOSTS.values(), ids=list(HOSTS))
 PYTHON = HOSTS["python"]
@@ -128,21 +128,6 @@ def test_points_and_large_meshes(tmp_path: Path) -> None:
 def test_what_breaks_the_neutral_form_is_not_written(change: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(UnsuitableAsset, match=words):
         glb.encode(replace(asymmetric_mesh(), **change), tmp_path, "f", host=PYTHON)
-
-
-def built(document: dict[str, Any], *arrays: NDArray[Any]) -> bytes:
-    """A GLB as another program might write it: each array is one buffer view and one accessor."""
-    codes = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 5126}
-    views, accessors, binary = [], [], b""
-    for array in arrays:
-        views.append({"buffer": 0, "byteOffset": len(binary), "byteLength": array.nbytes})
-        kind = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}[array.shape[1]]
-        accessors.append({"bufferView": len(views) - 1, "componentType": codes[array.dtype.str[1:]],
-                          "count": len(array), "type": kind})  # fmt: skip
-        binary += array.tobytes() + b"\0" * (-array.nbytes % 4)
-    base = {"asset": {"version": "2.0"}, "buffers": [{"byteLength": len(binary)}], "bufferViews": views,
-            "accessors": accessors, "scenes": [{"nodes": [0]}]}  # fmt: skip
-    return glb_container.packed({**base, **document}, binary)
 
 
 TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
