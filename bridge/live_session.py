@@ -97,6 +97,8 @@ class LiveSession:
         self._newer_told = 0
         self._stalled = False
         self._due_secs = 0.0
+        self._notes = ""
+        """What its worker says of itself, for as long as it runs."""
         self._clocks: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -198,9 +200,9 @@ class LiveSession:
             return
         match message:
             case Loaded():
-                self.stage = "ready"
+                self.stage, self._notes = "ready", message.notes
                 self._stop_clocks()
-                self._say_state("ready")
+                self._say_state("ready", self._notes)
                 self._pump()
             case Noted() if self.stage == "loading":
                 self._say_state("loading", message.text)
@@ -259,7 +261,7 @@ class LiveSession:
         if message.fault:
             self._tell(refusal(errors.GeneratorFailed(message.fault), request_id=self.plan.live_id), b"")
         if self._stalled or (self._shown < frame and not self._intake.waits):
-            self._say_state("ready", frame=frame)
+            self._say_state("ready", self._notes, frame=frame)
         self._stalled = False
         self._pump()
 

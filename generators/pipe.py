@@ -231,6 +231,9 @@ class Produced(_Message, tag="produced"):
 class Loaded(_Message, tag="loaded"):
     """The live generator can answer frames."""
 
+    notes: str = ""
+    """What the artist should know as long as it runs."""
+
 
 class Pictured(_Message, tag="pictured"):
     """An answer to a frame lies in the memory."""

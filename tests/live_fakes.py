@@ -34,12 +34,16 @@ class LiveScript(Params):
     rough_first: bool = False
     wrong: bool = False
     """Answers with something that is no picture."""
+    notes: str = ""
+    """What it says of itself while it loads."""
 
 
 def start(request: Request, context: LiveContext) -> Answer:
     script: LiveScript = request.params  # type: ignore[assignment]
     picture = request.inputs.get("picture")
     context.tell("the fake is loading")
+    if script.notes:
+        context.note(script.notes)
     time.sleep(script.load_secs)
     if script.raises == "start":
         raise GeneratorError("the fake was told not to start")

@@ -105,6 +105,6 @@ class LiveLane:
             return ConnectionRow("bad", "No picture", sentence(fault.message), sentence(fault.remedy))
         speed = self.speed()
         if not speed.per_sec:
-            return ConnectionRow("good", "Live")
+            return ConnectionRow("good", "Live", sentence(self.session.text))
         often = f"{speed.per_sec:.0f} a second · " if speed.per_sec >= 1 else ""
-        return ConnectionRow("good", f"Live · {often}{speed.latency_ms:.0f} ms")
+        return ConnectionRow("good", f"Live · {often}{speed.latency_ms:.0f} ms", sentence(self.session.text))

@@ -143,6 +143,7 @@ class LiveState(Message, tag="live.state"):
     """`restarted`: its worker died for the reason in `text`, and a new one is being loaded; the newest frame is
     done again by itself."""
     text: Text = ""
+    """Why it stands so; of `ready`, what the artist should know as long as it runs."""
     frame: Natural = 0
     """Frames up to this one will get no further answer."""
 

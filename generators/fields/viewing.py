@@ -40,12 +40,16 @@ MEASURED_PX = 65_536
 STRIP_PX = 8_192
 """A picture is made in strips of so many pixels, between which a newer frame is looked for."""
 
+ON_PROCESSOR = "fields are drawn on the processor, not on {}, which only trains them"
+
 
 def start(request: Request, context: LiveContext) -> Answer:
     """Open the field and draw it once."""
     field = request.inputs.get("field")
     if not isinstance(field, Field):
         raise GeneratorError("expected a radiance field as the input `field`")
+    if context.device != "cpu":
+        context.note(ON_PROCESSOR.format(context.device))
     return Viewer(field, context)
 
 

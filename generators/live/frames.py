@@ -120,6 +120,9 @@ class LiveContext(Protocol):
     def tell(self, text: str) -> None:
         """Say what the artist waits for while it loads, as a sentence."""
 
+    def note(self, text: str) -> None:
+        """Say while it loads what the artist should know as long as it runs, as a sentence."""
+
 
 class Answer(Protocol):
     """Answers one frame; gives no picture when it gave up for a newer one."""

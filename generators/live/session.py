@@ -34,6 +34,8 @@ class SessionContext:
         self.width_px, self.height_px = order.width_px, order.height_px
         self.frame = 0
         """The frame that is being answered."""
+        self.notes: list[str] = []
+        """What the artist should know as long as it runs."""
         self._run = order.run
         self._spool = Path(order.spool)
         self._link = link
@@ -47,6 +49,10 @@ class SessionContext:
     def tell(self, text: str) -> None:
         """Say what the artist waits for."""
         self._link.send(Noted(run=self._run, text=text[:_MOST_CHARS]))
+
+    def note(self, text: str) -> None:
+        """Say what the artist should know as long as it runs."""
+        self.notes.append(text)
 
     def newer(self) -> bool:
         """Whether a newer frame waits."""
@@ -67,6 +73,11 @@ class _Session:
         inputs = {name: read_input(row) for name, row in order.inputs.items()}
         params = msgspec.convert(order.params, self._params_type)
         self._answer: Answer = start(Request(params, order.seed, inputs), self._context)
+
+    @property
+    def notes(self) -> str:
+        """What the artist should know as long as it runs; empty for nothing."""
+        return "; ".join(self._context.notes)[:_MOST_CHARS]
 
     def answer(self, order: FrameOrder) -> Framed:
         """Put the answers to one frame into the memory and tell of them; what the artist can mend is in `fault`."""
@@ -118,7 +129,7 @@ def answer_frames(order: LiveOrder, link: Link) -> None:
         session = _Session(order, link)
         for place in range(len(order.answers)):
             link.taken.put(place)
-        link.send(Loaded(run=order.run))
+        link.send(Loaded(run=order.run, notes=session.notes))
         while True:
             link.send(session.answer(link.frames.get()))
     except Exception as error:  # a generator may raise anything; the bridge tells the artist

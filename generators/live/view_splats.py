@@ -15,6 +15,7 @@ from generators.live.drawing_splats import Drawer, Way, drawer_for
 from generators.live.frames import Answer, Camera, Frame, LiveContext, Picture
 from generators.live.specs import COMPILING, ViewSplatsParams
 from generators.radiance import cameras
+from generators.radiance.on_processor import why_on_processor
 from generators.radiance.parameters import Parameters, from_splats
 from generators.radiance.rasterizer.forward import compositing
 from generators.radiance.rasterizer.forward.renderer import Look
@@ -39,6 +40,9 @@ def start(request: Request, context: LiveContext) -> Answer:
         raise GeneratorError("expected a cloud of splats as the input `splats`")
     if not compiled_before(compositing.composite):
         context.tell(COMPILING)
+    on_processor = why_on_processor(context.device)
+    if on_processor is not None:
+        context.note(on_processor)
     return Viewer(cloud, context)
 
 

@@ -9,11 +9,17 @@ from generators.events import Event, Note
 from generators.radiance.rasterizer import unfit
 
 
+def why_on_processor(device: str) -> str | None:
+    """The sentence that says why splats are drawn on the processor although `device` is a graphics card, or None."""
+    reason = unfit(device)
+    return f"splats are drawn on the processor, not on {device}: {reason}" if reason is not None else None
+
+
 def told_if_on_processor(device: str, check: Callable[[], None]) -> Iterator[Event]:
     """A note with the reason when splats are drawn on the processor although `device` is a graphics card."""
     if device == "cpu":
         return
     with Beside(check) as beside:  # the first look may compile kernels for minutes
-        reason = beside(lambda: unfit(device))
-    if reason is not None:
-        yield Note(f"splats are drawn on the processor, not on {device}: {reason}")
+        words = beside(lambda: why_on_processor(device))
+    if words is not None:
+        yield Note(words)

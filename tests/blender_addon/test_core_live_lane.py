@@ -95,6 +95,14 @@ def test_every_state_has_its_words(played: Any, state: str, title: str) -> None:
     assert (row.tone, row.title, row.cause) == ("busy", title, "A reason.")
 
 
+def test_what_is_to_be_known_as_long_as_it_runs_stands_below_the_speed(played: Any) -> None:
+    session, _, lane = played
+    session.text = "splats are drawn on the processor, not on cuda:0: no gsplat"
+    row = lane.row()
+    assert (row.tone, row.title) == ("good", "Live")
+    assert row.cause == "Splats are drawn on the processor, not on cuda:0: no gsplat."
+
+
 def test_a_frame_without_an_answer_says_why(played: Any) -> None:
     session, _, lane = played
     session.fault = ScenecastError("no depth came", remedy="Update the add-on.")

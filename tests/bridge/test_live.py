@@ -417,6 +417,20 @@ def test_a_frame_that_cannot_be_answered_is_refused_and_the_session_goes_on(
     run(story())
 
 
+def test_what_is_to_be_known_as_long_as_it_runs_is_said_with_every_ready(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened(tmp_path) as (_, me):
+            live = await Live.open(me, params={"notes": "drawn by hand"}, ready=False)
+            first = await live.state("ready")
+            assert first["text"] == "drawn by hand"
+            await live.send(params={"raises": "told"})
+            await live.refused()
+            later = await live.state("ready")
+            assert (later["frame"], later["text"]) == (1, "drawn by hand")
+
+    run(story())
+
+
 def test_jobs_go_on_beside_a_live_session(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(tmp_path) as (one, me):

@@ -20,6 +20,10 @@ class Context:
 
     def __init__(self) -> None:
         self.waits = False
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def newer(self) -> bool:
         return self.waits
@@ -112,3 +116,10 @@ def test_what_it_cannot_show_is_refused() -> None:
     mesh = Mesh(np.zeros((3, 3), np.float32), np.zeros((1, 3), np.uint32))
     with pytest.raises(GeneratorError, match="radiance field"):
         start(Request(ViewFieldParams(), 0, {"field": mesh}), Context())  # type: ignore[arg-type]
+
+
+def test_a_graphics_card_that_does_not_draw_it_is_told_of() -> None:
+    told = Context()
+    told.device = "cuda:0"
+    start(Request(ViewFieldParams(), 0, {"field": ball()}), told)  # type: ignore[arg-type]
+    assert told.notes == ["fields are drawn on the processor, not on cuda:0, which only trains them"]

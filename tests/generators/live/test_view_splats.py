@@ -14,6 +14,7 @@ from generators.live.frames import Camera, Frame
 from generators.live.specs import ViewSplatsParams
 from generators.live.view_splats import Viewer, pinhole_of, start
 from generators.radiance.parameters import from_splats
+from generators.radiance.rasterizer import gsplat_backend
 from generators.radiance.rasterizer.cpu import NumbaBackend
 from generators.radiance.rasterizer.forward.renderer import Look
 from tests.generators.live.scenes import camera
@@ -28,12 +29,16 @@ class Context:
 
     def __init__(self) -> None:
         self.waits = False
+        self.notes: list[str] = []
 
     def newer(self) -> bool:
         return self.waits
 
     def tell(self, text: str) -> None:
         assert "compiling" in text
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def cloud() -> Splats:
@@ -150,3 +155,15 @@ def test_what_it_needs_is_said() -> None:
     answer = start(Request(ViewSplatsParams(), 0, {"splats": cloud()}), context)  # type: ignore[arg-type]
     with pytest.raises(GeneratorError, match="needs the camera"):
         list(answer(Frame(1, 8, 8, ViewSplatsParams(), None, None, None, None)))
+
+
+def test_a_graphics_card_that_does_not_draw_it_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gsplat_backend, "missing", lambda device: f"no gsplat on {device}")
+    request = Request(ViewSplatsParams(), 0, {"splats": cloud()})
+    here, card = Context(), Context()
+    card.device = "cuda:0"
+    for context in (here, card):
+        (picture,) = [one for one in start(request, context)(frame(camera())) if not one.rough]  # type: ignore[arg-type]
+        assert picture.pixels.shape == (72, 96, 3)
+    assert here.notes == []
+    assert card.notes == ["splats are drawn on the processor, not on cuda:0: no gsplat on cuda:0"]
