@@ -34,7 +34,10 @@ times as long. Matrix products in numpy are small here, and their threads only g
 
 
 class WorkerProcess(asyncio.SubprocessProtocol):
-    """A running worker. `on_message` gets every word of it, then `on_exit` comes once; both on the event loop."""
+    """A running worker. `on_message` gets every word of it, then `on_exit` comes once; both on the event loop.
+
+    Neither comes before `start` has given it to whoever started it, however long the loop was busy with that.
+    """
 
     def __init__(self, on_message: Callable[[WorkerMessage], None], on_exit: Callable[[], None]) -> None:
         self._on_message = on_message
@@ -45,6 +48,8 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._line = bytearray()
         self._open = {_ANSWERS, _ERRORS}
         self._over = False
+        self._early: list[WorkerMessage] | None = []
+        """What it said before it was handed over; None from then on."""
         self.pid = 0
         self.killed_because = ""
         """Why we killed it; empty when we did not."""
@@ -67,6 +72,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         _, protocol = await loop.subprocess_exec(
             lambda: cls(on_message, on_exit), *command, env=dict(environment), cwd=folder, start_new_session=True
         )
+        loop.call_soon(protocol._handed_over)
         return protocol
 
     def send(self, order: WorkerOrder) -> None:
@@ -153,9 +159,21 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             return
         try:
             for body in self._frames.feed(data):
-                self._on_message(message_from(body))
+                self._hear(message_from(body))
         except PipeDamaged as error:
             self.kill(f"it wrote nonsense to its pipe ({error})")
+
+    def _hear(self, message: WorkerMessage) -> None:
+        if self._early is None:
+            self._on_message(message)
+        else:
+            self._early.append(message)
+
+    def _handed_over(self) -> None:
+        early, self._early = self._early or [], None
+        for message in early:
+            self._on_message(message)
+        self._maybe_over()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         """It closed a pipe; losing the answers means that it is of no more use."""
@@ -175,7 +193,9 @@ class WorkerProcess(asyncio.SubprocessProtocol):
         self._maybe_over()
 
     def _maybe_over(self) -> None:
-        if self._over or self._open or self._transport is None or self._transport.get_returncode() is None:
+        if self._over or self._open or self._early is not None:
+            return
+        if self._transport is None or self._transport.get_returncode() is None:
             return
         self._over = True
         if self._line:

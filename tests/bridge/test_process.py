@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import sys
 import time
 from collections.abc import Coroutine
@@ -16,6 +17,7 @@ import pytest
 
 from bridge.process import TAIL_BYTES, WorkerProcess
 from generators.pipe import Noted, WorkerMessage
+from tests import fakes
 
 
 def act(story: Coroutine[Any, Any, None]) -> None:
@@ -83,6 +85,37 @@ sys.stderr.write("noise " * 5000 + "the end")
         await over.wait()
         assert len(heard) == 50 and all(isinstance(word, Noted) and len(word.text) == 20000 for word in heard)
         assert process.last_words.endswith("noise the end") and len(process.last_words) <= TAIL_BYTES
+
+    act(story())
+
+
+def test_nothing_is_told_before_the_process_has_been_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that is kept busy while it starts a process finds all of its life at once: word, end and all."""
+    words = "from generators.pipe import Noted, frame; import os; os.write(1, frame(Noted(run=1, text='early')))"
+    connect = asyncio.SelectorEventLoop.connect_read_pipe
+    pipes: list[Any] = []
+
+    async def late(loop: Any, factory: Any, pipe: Any) -> Any:
+        pipes.append(pipe)
+        connected = await connect(loop, factory, pipe)
+        if len(pipes) == 1:  # what it says: the loop stands still until it has been said
+            select.select([pipe], [], [])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return connected
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "connect_read_pipe", late)
+
+    async def story() -> None:
+        heard: list[WorkerMessage] = []
+        over = asyncio.Event()
+        command, environment = (sys.executable, "-c", words), {**os.environ, "PYTHONPATH": str(fakes.ROOT)}
+        process = await WorkerProcess.start(command, environment, tmp_path, heard.append, over.set)
+        assert not heard and not over.is_set()
+        await over.wait()
+        assert heard == [Noted(run=1, text="early")] and process.is_over
 
     act(story())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -117,6 +118,33 @@ def test_an_idle_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         await until(ready(supervisor, 2))
         ear, _ = run(supervisor, tmp_path)
         assert (await ear.ending).outcome == "finished"
+        await supervisor.stop()
+
+    act(story())
+
+
+def test_a_worker_that_is_ready_while_it_is_still_being_started_gets_its_post(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = asyncio.SelectorEventLoop.connect_read_pipe
+    pipes: list[Any] = []
+
+    async def late(loop: Any, factory: Any, pipe: Any) -> Any:
+        pipes.append(pipe)
+        connected = await connect(loop, factory, pipe)
+        if len(pipes) == 1:  # the first worker's answers: the loop stands still until it has said that it is ready
+            select.select([pipe], [], [])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return connected
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "connect_read_pipe", late)
+
+    async def story() -> None:
+        supervisor = Supervisor(tmp_path, fakes.quick_workers(spares=0))
+        await supervisor.start()
+        await until(ready(supervisor, 1))
+        assert supervisor.idle_device() is not None
         await supervisor.stop()
 
     act(story())
