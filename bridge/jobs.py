@@ -109,13 +109,21 @@ class Jobs:
         for run in list(self._dispatcher.running.values()):
             run.task.cancel()
             await asyncio.wait([run.task])
-            record = run.record
-            if record.state is JobState.RUNNING:
-                event = JobQueued(seq=0, job_id=record.job_id, time=0, reason="the bridge was stopped")
-                # it was no fault of the run, so the attempt does not count
-                self._ledger.change(record, [event], state=JobState.QUEUED, attempts=record.attempts - 1)
-                self.listener(record.session, event, b"")
+            if run.record.state is JobState.RUNNING:
+                self._put_back(run.record)
         self._store.release()
+
+    def _put_back(self, record: JobRecord) -> None:
+        """A run that the bridge's stop has ended: its job waits again, unless it was being cancelled."""
+        event: JobEventMessage
+        if record.cancelled_by:
+            event = JobCancelled(seq=0, job_id=record.job_id, time=0, by=record.cancelled_by)
+            self._ledger.change(record, [event], state=JobState.CANCELLED, ended=time.time())
+        else:
+            event = JobQueued(seq=0, job_id=record.job_id, time=0, reason="the bridge was stopped")
+            # it was no fault of the run, so the attempt does not count
+            self._ledger.change(record, [event], state=JobState.QUEUED, attempts=record.attempts - 1)
+        self.listener(record.session, event, b"")
 
     # ------------------------------------------------------------------------------------- sessions
 

@@ -54,6 +54,8 @@ class ScriptParams(Params):
     sleep_secs: Annotated[float, Meta(ge=0, le=3600)] = 0.0
     step_secs: Annotated[float, Meta(gt=0, le=10)] = 0.005
     """Length of the steps between which a sleeping fake looks whether it has been cancelled."""
+    waits_for: str = ""
+    """A file before which it does not go on."""
     raises: str = ""
     """`told`, `defect`, `memory`, `disk`, `same name`, `not an event`."""
     dies: str = ""
@@ -107,11 +109,18 @@ def _sleep(params: ScriptParams, context: Context) -> None:
     until = time.monotonic() + params.sleep_secs
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, params.step_secs))
-        try:
-            context.check()
-        except Cancelled:
-            if not params.deaf:
-                raise
+        _check(params, context)
+    while params.waits_for and not os.path.exists(params.waits_for):
+        time.sleep(params.step_secs)
+        _check(params, context)
+
+
+def _check(params: ScriptParams, context: Context) -> None:
+    try:
+        context.check()
+    except Cancelled:
+        if not params.deaf:
+            raise
 
 
 def _maybe_die(params: ScriptParams) -> None:
@@ -168,6 +177,9 @@ class GrowParams(Params):
     steps: Annotated[int, Meta(ge=1, le=100_000)] = 20
     step_secs: Annotated[float, Meta(ge=0, le=1)] = 0.0
     splats: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    holds_at: int = -1
+    """Goes no further than this step before there is the file `holds_for`, unless it is to finish."""
+    holds_for: str = ""
     dies_at: int = -1
     """Kills its process before that step, on the first attempt."""
     journal: str = ""
@@ -183,6 +195,9 @@ def grow(request: Request, context: WatchedContext) -> Iterator[Event]:
     splats, ids = _cloud(params, request.seed, first)
     for step in range(first, params.steps):
         context.check()
+        while step == params.holds_at and not (context.finishing or os.path.exists(params.holds_for)):
+            time.sleep(0.005)
+            context.check()
         if context.finishing:
             yield Note(f"finished early at step {step}")
             break
@@ -220,8 +235,8 @@ GROW = GeneratorSpec(
     gives=(Kind.SPLATS,),
     params=GrowParams,
     run="tests.fakes:grow",
-    timeout_secs=60.0,
-    silence_secs=30.0,
+    timeout_secs=600.0,
+    silence_secs=300.0,
     resumable=True,
     grows=True,
     steers=("pause", "finish"),
@@ -233,8 +248,8 @@ SCRIPT = GeneratorSpec(
     gives=(Kind.IMAGE,),
     params=ScriptParams,
     run="tests.fakes:run",
-    timeout_secs=60.0,
-    silence_secs=30.0,
+    timeout_secs=600.0,
+    silence_secs=300.0,
 )
 HASTY = GeneratorSpec(
     id="fake.hasty",

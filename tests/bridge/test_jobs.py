@@ -33,7 +33,7 @@ from bridge.supervisor import ActiveRun
 from engines.assets import Image
 from engines.neutral import read
 from tests import fakes
-from tests.workplace import Workplace, act, working
+from tests.workplace import PATIENCE_SECS, Workplace, act, working
 
 
 def test_a_job_goes_from_request_to_asset(tmp_path: Path) -> None:
@@ -113,11 +113,13 @@ def test_equal_work_is_done_again_when_its_files_are_gone(tmp_path: Path) -> Non
 
 def test_twins_of_a_cancelled_job_run_by_themselves(tmp_path: Path) -> None:
     async def story() -> None:
-        async with working(tmp_path) as place:
-            first, second = (place.submit(params={"sleep_secs": 0.3}) for _ in range(2))
+        go_on = tmp_path / "go on"
+        async with working(tmp_path / "root") as place:
+            first, second = (place.submit(params={"waits_for": str(go_on)}) for _ in range(2))
             await place.started(first.job_id)
             place.jobs.cancel(place.session, JobCancel(job_id=first.job_id))
             assert isinstance(await place.end_of(first.job_id), JobCancelled)
+            go_on.touch()
             end = await place.end_of(second.job_id)
             assert isinstance(end, JobFinished) and not end.reused
 
@@ -324,9 +326,24 @@ def test_a_stop_puts_running_jobs_back(tmp_path: Path) -> None:
     act(story())
 
 
+def test_a_stop_while_a_job_is_being_cancelled_cancels_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with working(tmp_path, workers=fakes.quick_workers(grace_secs=600.0)) as place:
+            job = place.submit(params={"sleep_secs": 600, "deaf": True, "child": True})
+            await place.started(job.job_id)
+            (deaf,) = [worker.process.pid for worker in place.supervisor._workers if worker.run]
+            while not psutil.Process(deaf).children():  # until then it would heed the cancel
+                await asyncio.sleep(0.005)
+            place.jobs.cancel(place.session, JobCancel(job_id=job.job_id))
+        assert isinstance(await place.end_of(job.job_id), JobCancelled)
+        assert _record(tmp_path, job.job_id).state is JobState.CANCELLED
+
+    act(story())
+
+
 def test_a_stop_with_grace_lets_the_run_finish(tmp_path: Path) -> None:
     async def story() -> None:
-        async with working(tmp_path, grace_secs=5.0) as place:
+        async with working(tmp_path, grace_secs=PATIENCE_SECS) as place:
             job = place.submit(params={"sleep_secs": 0.2})
             await place.started(job.job_id)
         assert _record(tmp_path, job.job_id).state is JobState.FINISHED
