@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from array import array
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -59,8 +60,9 @@ class _Model:
         self._limits, self._name = limits, name
         self.unit_m = 1e-3
         self.items: list[tuple[str, Matrix]] = []
-        self._vertices: dict[str, list[float]] = {}
-        self._triangles: dict[str, list[int]] = {}
+        # A list would take four times the memory, and it is a stranger's file that says how much there is.
+        self._vertices: dict[str, array[float]] = {}
+        self._triangles: dict[str, array[int]] = {}
         self._components: dict[str, list[tuple[str, Matrix]]] = {}
         self._object = ""
         self._numbers = self._placed = 0
@@ -89,8 +91,8 @@ class _Model:
         if identity not in self._vertices or depth > 32 or self._placed > _MOST_PLACED:
             raise DamagedFile(f"object {identity!r} of {self._name} is missing, or stands in itself, or far too often")
         parts = []
-        positions = np.array(self._vertices[identity], np.float64).reshape(-1, 3)
-        faces = np.array(self._triangles[identity], np.int64).reshape(-1, 3)
+        positions = np.frombuffer(self._vertices[identity], np.float64).reshape(-1, 3)
+        faces = np.frombuffer(self._triangles[identity], np.int64).reshape(-1, 3)
         if len(faces):
             if not 0 <= int(faces.min()) <= int(faces.max()) < len(positions):
                 raise DamagedFile(f"a triangle of {self._name} points beyond its {len(positions)} vertices")
@@ -113,13 +115,13 @@ class _Model:
         tag = tag.rpartition(":")[2]
         if tag == "vertex":
             self._count(3)
-            self._vertices[self._object] += [float(attributes[axis]) for axis in "xyz"]
+            self._vertices[self._object].extend(float(attributes[axis]) for axis in "xyz")
         elif tag == "triangle":
             self._count(3)
-            self._triangles[self._object] += [int(attributes[corner]) for corner in ("v1", "v2", "v3")]
+            self._triangles[self._object].extend(int(attributes[corner]) for corner in ("v1", "v2", "v3"))
         elif tag == "object":
             self._object = attributes["id"]
-            self._vertices[self._object], self._triangles[self._object] = [], []
+            self._vertices[self._object], self._triangles[self._object] = array("d"), array("q")
             self._components[self._object] = []
         elif tag == "component":
             self._components[self._object].append((attributes["objectid"], _matrix(attributes)))

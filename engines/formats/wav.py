@@ -23,6 +23,8 @@ Depth = Literal[16, 24, 32]
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _MOST_BYTES = 2**32 - 2**16
 """RIFF counts its length in 32 bits."""
+_IN_DS64 = 2**32 - 1
+"""In RF64 the length of the samples stands in the chunk `ds64` where `data` says this."""
 
 
 def encode(
@@ -54,25 +56,34 @@ def encode(
 
 
 def decode(path: Path, limits: Limits) -> Sound:
-    """Read PCM of 8 to 32 bits or float of 32 or 64 bits as float32 samples in -1..1."""
+    """Read PCM of 8 to 32 bits or float of 32 or 64 bits as float32 samples in -1..1. Raises `DamagedFile`, `TooLarge`.
+
+    RF64 (EBU Tech 3306) is read too. What follows the last whole chunk is left aside, as players do.
+    """
     check_file_size(path, limits)
     with path.open("rb") as file:
         head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE":
             raise DamagedFile(f"{path.name} does not begin like a WAV file")
         layout: tuple[int, int, int, int] | None = None
-        loops = False
-        for name, size in _chunks(file, path.name):
+        samples: FloatArray | None = None
+        loops, long_size = False, 0
+        for name, size in _chunks(file):
             if name == b"fmt ":
                 layout = _layout(file.read(min(size, 40)), path.name)
-            elif name == b"smpl" and size >= 36:
-                loops = struct.unpack("<9I", file.read(36))[7] > 0
-            elif name == b"data":
+            elif name == b"ds64":
+                long_size = int.from_bytes(file.read(min(size, 16))[8:], "little")
+            elif name == b"smpl":
+                fields = file.read(min(size, 36))
+                loops = len(fields) == 36 and struct.unpack("<9I", fields)[7] > 0
+            elif name == b"data" and samples is None:
                 if layout is None:
                     raise DamagedFile(f"{path.name} has samples before it says what they are")
-                samples = _samples(file, size, layout, limits, path.name)
-                return Sound(samples, layout[2], loops or _loops_after(file, path.name), path.stem)
-    raise DamagedFile(f"{path.name} holds no samples")
+                told = long_size if long_size and size == _IN_DS64 else size
+                samples = _samples(file, told, layout, limits, path.name)
+    if layout is None or samples is None:
+        raise DamagedFile(f"{path.name} holds no samples")
+    return Sound(samples, layout[2], loops, path.stem)
 
 
 def _coded(samples: FloatArray, depth: Depth) -> bytes:
@@ -96,26 +107,13 @@ def _write(path: Path, chunks: list[tuple[bytes, bytes]]) -> int:
         return file.tell()
 
 
-def _chunks(file: BinaryIO, name: str) -> Iterator[tuple[bytes, int]]:
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Name and length of every chunk; whatever the caller read of it, the next one is found."""
-    while head := file.read(8):
-        if len(head) < 8:
-            raise DamagedFile(f"{name} ends inside a chunk's head")
+    while len(head := file.read(8)) == 8:
         size = int.from_bytes(head[4:], "little")
         start = file.tell()
         yield head[:4], size
         file.seek(start + size + size % 2)
-
-
-def _loops_after(file: BinaryIO, name: str) -> bool:
-    """Whether a `smpl` chunk with a loop follows the samples, where many writers put it."""
-    if file.tell() % 2:
-        file.read(1)
-    for chunk, size in _chunks(file, name):
-        if chunk == b"smpl" and size >= 36:
-            fields = file.read(36)
-            return len(fields) == 36 and struct.unpack("<9I", fields)[7] > 0
-    return False
 
 
 def _layout(body: bytes, name: str) -> tuple[int, int, int, int]:

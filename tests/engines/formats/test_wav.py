@@ -17,6 +17,7 @@ from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats import wav
 from engines.formats.registry import Limits
 from engines.hosts import host
+from engines.sniffing import sniffed
 
 LIMITS = Limits()
 STEPS = {16: 2.0**-15, 24: 2.0**-23, 32: 0.0}
@@ -98,11 +99,32 @@ def test_foreign_layouts_are_read(tmp_path: Path) -> None:
     assert wav.decode(path, LIMITS).loops
 
 
+def test_what_stands_behind_the_samples_does_not_spoil_them(tmp_path: Path) -> None:
+    """Odd bytes at the end, a loop cut short, samples that are no whole frames: players play all of these."""
+    path = tmp_path / "odd.wav"
+    whole = riff((b"fmt ", layout(1, 2, 16)), (b"data", bytes(8) + b"xy"))
+    smpl = b"smpl" + struct.pack("<I", 60) + struct.pack("<15I", *[0] * 7, 1, *[0] * 7)
+    for tail, loops in ((b"", False), (b"junk", False), (smpl[:30], False), (smpl, True)):
+        path.write_bytes(whole + tail)
+        got = wav.decode(path, LIMITS)
+        assert (got.samples.shape, got.loops) == ((2, 2), loops)
+
+
+def test_rf64_says_its_length_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    long = riff((b"ds64", struct.pack("<QQQI", 0, 4, 2, 0)), (b"fmt ", layout(1, 1, 16)), (b"data", bytes(4)))
+    at = long.index(b"data") + 4
+    path.write_bytes(b"RF64" + long[4:at] + b"\xff" * 4 + long[at + 4 :])
+    assert sniffed(path)[0].name == "wav"
+    assert wav.decode(path, LIMITS).samples.shape == (2, 1)
+
+
 @pytest.mark.parametrize(
     "data",
     [
         b"",
         b"RIFF",
+        riff((b"fmt ", layout(1, 1, 16)), (b"smpl", bytes(60)))[:-50],
         riff(),
         riff((b"data", b"1234")),
         riff((b"fmt ", b"short"), (b"data", b"1234")),
