@@ -130,6 +130,8 @@ def _material(
         more = dict(options)
         if "depth" in row.options and texture.role != MapName.HEIGHT:
             more["depth"] = 8
+        if "alpha" in row.options:
+            more["alpha"] = "straight"
         name = f"{stem}_{texture.role}"
         written = encode(texture.image, folder, name, host=host, provenance=note, **more)
         return replace(written[0], role=texture.role)

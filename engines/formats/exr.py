@@ -1,4 +1,8 @@
-"""OpenEXR: scene-linear light and data in half or full floats, without a limit to 0..1."""
+"""OpenEXR: scene-linear light and data in half or full floats, without a limit to 0..1.
+
+The format holds colour multiplied by its alpha ("associated"), and its readers divide by it again; neutral pictures are
+straight. A material's textures stay straight, because a shader takes them as they are, and an attribute says so.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from engines.raster import check_file_size, check_picture_size
 
 _NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 _DATA_NOTE = "data"
+_ALPHA_NOTE, _STRAIGHT = "scenecastAlpha", "straight"
 _ZIP_MOST = 1032
 """No deflate stream expands further than this; EXR's other codecs stay below it."""
 
@@ -29,11 +34,13 @@ def encode(
     host: Host,
     provenance: str = "",
     depth: Literal[8, 16, 32] | None = None,
+    alpha: Literal["associated", "straight"] = "associated",
 ) -> list[ExportedFile]:
-    """Write one EXR with ZIP compression; sRGB becomes scene-linear, data and alpha stay as they are.
+    """Write one EXR with ZIP compression; sRGB becomes scene-linear, data stays as it is.
 
-    `depth` is 16 (half, the default for everything but float32 data maps) or 32 bits; an 8 becomes 16. One
-    channel is named Y, as the specification asks. Provenance goes into an attribute of that name.
+    `depth` is 16 (half, the default for everything but float32 data maps) or 32 bits; an 8 becomes 16. Colour is
+    multiplied by its alpha unless that is to be "straight". One channel is named Y, as the specification asks.
+    Provenance goes into an attribute of that name.
     """
     import OpenEXR
 
@@ -41,6 +48,9 @@ def encode(
     if depth is None:
         depth = 32 if data and asset.pixels.dtype in (np.float32, np.uint16) else 16
     pixels = linear_pixels(asset)
+    has_alpha = not data and pixels.shape[2] in (2, 4)
+    if has_alpha and alpha == "associated":
+        pixels = np.concatenate([pixels[..., :-1] * pixels[..., -1:], pixels[..., -1:]], axis=2)
     if depth != 32:
         # Half floats end at 65504; beyond it light would become infinite.
         pixels = np.clip(pixels, -65504, 65504).astype(np.float16)
@@ -49,6 +59,8 @@ def encode(
         "type": OpenEXR.scanlineimage,
         "scenecastColourSpace": _DATA_NOTE if data else "linear Rec.709",
     }
+    if has_alpha and alpha == "straight":
+        header[_ALPHA_NOTE] = _STRAIGHT
     if provenance:
         header["provenance"] = provenance
     names = _NAMES[pixels.shape[2]]
@@ -83,7 +95,18 @@ def decode(path: Path, limits: Limits) -> Image:
         raise DamagedFile(f"{path.name} is no whole EXR file: {error}") from error
     pixels = _stacked([planes[name] for name in names], (height, width), path.name)
     data = header.get("scenecastColourSpace") == _DATA_NOTE
+    if not data and len(names) in (2, 4) and header.get(_ALPHA_NOTE) != _STRAIGHT:
+        pixels = _straightened(pixels)
     return Image(pixels, ColourSpace.DATA if data else ColourSpace.LINEAR, path.stem)
+
+
+def _straightened(pixels: Array) -> Array:
+    """Colour divided by its alpha; where nothing is covered it stays, as that of a flame without a surface."""
+    alpha = pixels[..., -1:].astype(np.float32)
+    if ((alpha == 1) | (alpha == 0)).all():
+        return pixels
+    colour = pixels[..., :-1] / np.where(alpha > 0, alpha, np.float32(1))
+    return np.concatenate([colour, alpha], axis=2)
 
 
 def _names_of(present: list[str]) -> tuple[str, ...]:
@@ -112,6 +135,6 @@ FORMATS = (
         encode="engines.formats.exr:encode",
         decode="engines.formats.exr:decode",
         needs=("OpenEXR",),
-        options=("depth",),
+        options=("depth", "alpha"),
     ),
 )

@@ -61,7 +61,7 @@ class Format:
     decode: str | None = None
     needs: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    """Keyword arguments of `encode` that `engines.export` sets where they are named here: "depth", "effort"."""
+    """Keyword arguments of `encode` that `engines.export` sets where named here: "depth", "effort", "alpha"."""
 
 
 @dataclass(frozen=True)
