@@ -6,6 +6,7 @@ EXTRA_OF = {
     "accelerate": "diffusion",
     "diffusers": "diffusion",
     "gsplat": "gpu",
+    "pillow_heif": "heic",
     "pxr": "usd",
     "pycolmap": "sfm",
     "transformers": "diffusion",

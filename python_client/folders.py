@@ -8,11 +8,11 @@ import zipfile
 
 from .errors import ScenecastError
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif", ".jfif", ".mpo")
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 """Frames are taken from them where poses are found."""
-UNREAD = (".heic", ".heif")
-"""Sent along, so that they are named as left out; a folder that has nothing else is refused here."""
+RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
+"""Large and not read: they stay behind, and a folder that has nothing else is refused here."""
 POSES = ("cameras.bin", "cameras.txt", "images.bin", "images.txt", "points3d.bin", "points3d.txt", "sparse_pc.ply")
 """The files of a COLMAP model and nerfstudio's points, in lower case; all JSON is taken besides: there are dialects."""
 FILES_MAX = 20_000
@@ -28,10 +28,10 @@ def pack(folder: str, path: str) -> None:
     """
     names = found(folder)
     if not any(name.lower().endswith((*PICTURES, *FILMS)) for name in names):
-        if any(name.lower().endswith(UNREAD) for name in names):
+        if any(file.lower().endswith(RAW) for _, _, files in os.walk(folder) for file in files):
             raise ScenecastError(
-                f"{folder} holds photographs as HEIC alone, which is not read",
-                remedy="Export them as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible).",
+                f"{folder} holds camera raw files alone, which are not read",
+                remedy="Develop all of them alike to JPEG or 16-bit TIFF.",
             )
         raise ScenecastError(
             f"{folder} holds no photographs",
@@ -64,7 +64,7 @@ def found(folder: str) -> list[str]:
 
 def _belongs(file: str) -> bool:
     low = file.lower()
-    return not low.startswith(".") and (low.endswith((*PICTURES, *FILMS, *UNREAD, ".json")) or low in POSES)
+    return not low.startswith(".") and (low.endswith((*PICTURES, *FILMS, ".json")) or low in POSES)
 
 
 def _unreadable(error: OSError) -> None:

@@ -17,7 +17,7 @@ from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.kinds import Kind
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif", ".jfif", ".mpo")
 """Extensions, in lower case, of the files that count as photographs."""
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 """And of those that may stand in for them."""

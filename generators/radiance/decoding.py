@@ -6,6 +6,8 @@ import io
 import struct
 import threading
 import warnings
+from functools import cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,19 +22,38 @@ PIXELS_MAX = 200_000_000
 LARGE_PIXELS = 24_000_000
 """Pictures above it are decoded one at a time; two of the largest would take two gigabytes."""
 HEIC = (".heic", ".heif")
-HEIC_REMEDY = "HEIC is not read; export JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)"
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+HEIC_REMEDY = (
+    "HEIC needs the Python package pillow-heif (pip install 'scenecast[heic]'), or export JPEG (on an iPhone: "
+    "Settings, Camera, Formats, Most Compatible)"
+)
+RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
+RAW_REMEDY = "camera raw is not read; develop all of them alike to JPEG or 16-bit TIFF"
+OTHERS = (".gif", ".jxl", ".psd", ".exr", ".hdr", ".jp2", ".j2k")
+"""What may be meant as a photograph and is not read."""
 _ORIENTATION = 0x0112
 _DAMAGED = (OSError, ValueError, SyntaxError, IndexError, TypeError, struct.error)
 """What Pillow raises on bytes that are not the picture they claim to be."""
 _alone = threading.Lock()
 
 
+def unread(name: str) -> str:
+    """Why a file of that name is meant as a photograph and is not read all the same, or an empty string."""
+    low = name.lower()
+    if low.endswith(RAW):
+        return RAW_REMEDY  # Pillow would take a raw file's thumbnail for the photograph
+    return f"{PurePosixPath(low).suffix[1:].upper()} is not read; export JPEG or PNG" if low.endswith(OTHERS) else ""
+
+
 def open_picture(content: bytes, name: str) -> Image:
-    """The picture in `content`, its header read and its size checked. Raises `CaptureError`."""
+    """The picture in `content`, of several the first, its header read and its size checked. Raises `CaptureError`."""
     from PIL import Image as pillow
     from PIL import UnidentifiedImageError
 
-    if name.lower().endswith(HEIC) or content[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
+    if unread(name):
+        raise CaptureError(unread(name))
+    heic = name.lower().endswith(HEIC) and content[:2] != b"\xff\xd8"  # some tools leave the name and write JPEG
+    if (heic or (content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS)) and not _knows_heic():
         raise CaptureError(HEIC_REMEDY)
     try:
         with warnings.catch_warnings():
@@ -45,6 +66,17 @@ def open_picture(content: bytes, name: str) -> Image:
             f"{name} has {image.width}×{image.height} pixels; the limit is {PIXELS_MAX // 10**6} million"
         )
     return image
+
+
+@cache
+def _knows_heic() -> bool:
+    """Whether Pillow was taught HEIC by pillow-heif, which turns pictures upright by itself and says so in EXIF."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
 
 
 def noted_orientation(image: Image) -> int:
@@ -77,6 +109,7 @@ def _decoded(image: Image, orientation: int, size: tuple[int, int]) -> NDArray[n
         raise CaptureError(f"is damaged: {error}") from error
     if small.size != stored:
         small = small.resize(stored, pillow.Resampling.LANCZOS, reducing_gap=3.0)
+    small = _in_srgb(small, image.info.get("icc_profile"))
     return np.ascontiguousarray(np.asarray(_turned(small, orientation)).transpose(2, 0, 1))
 
 
@@ -113,6 +146,28 @@ def _turned(image: Image, orientation: int) -> Image:
         8: pillow.Transpose.ROTATE_90,
     }.get(orientation)
     return image if turn is None else image.transpose(turn)
+
+
+def _in_srgb(image: Image, profile: object) -> Image:
+    """The colours that a wider profile means (Display P3 of telephones, Adobe RGB), clipped to sRGB.
+
+    A profile that is damaged, or not of colours in red, green and blue, is as none.
+    """
+    from PIL import Image as pillow
+    from PIL import ImageCms
+
+    if not isinstance(profile, bytes) or not profile:
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != "RGB" or "srgb" in str(source.profile.profile_description).lower():
+            return image
+        straight = ImageCms.profileToProfile(image.convert("RGB"), source, ImageCms.createProfile("sRGB"))
+    except (ImageCms.PyCMSError, *_DAMAGED):
+        return image
+    if straight is None or image.mode == "RGB":
+        return straight or image
+    return pillow.merge("RGBA", (*straight.split(), image.getchannel("A")))
 
 
 def _eight_bits(image: Image) -> Image:

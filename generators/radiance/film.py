@@ -8,6 +8,7 @@ gives many; of each part the frame with the least blur is taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
-from generators.radiance import judging
+from generators.radiance import film_light, judging
 from generators.radiance.archive import CaptureError
 
 JUDGED_SIDE_PX = 480
@@ -88,24 +89,55 @@ def chosen(judged: Sequence[Judged], *, frames_max: int) -> list[int]:
 # -- files ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Length:
+    """What a film's header says: how many frames, 0 where it does not say, about how many, and how many seconds."""
+
+    frames: int
+    about: int
+    secs: float
+
+
+def length(path: Path) -> Length:
+    """How long a film is by its own account. Raises `CaptureError`."""
+    with _opened(path) as (container, stream):
+        secs = (container.duration or 0) / 1_000_000
+        return Length(int(stream.frames), int(stream.frames or secs * float(stream.average_rate or 0)), secs)
+
+
 def grey_frames(path: Path, check: Callable[[], None]) -> Iterator[FloatArray]:
     """Every frame of a film in grey, upright, 480 px at most. Raises `CaptureError`."""
-    for frame in _decoded(path, check):
-        scale = min(1.0, JUDGED_SIDE_PX / max(frame.width, frame.height))
-        width, height = max(16, round(frame.width * scale)), max(16, round(frame.height * scale))
+    for frame, across in _decoded(path, check):
+        scale = min(1.0, JUDGED_SIDE_PX / max(across, frame.height))
+        width, height = max(16, round(across * scale)), max(16, round(frame.height * scale))
         small = frame.reformat(width=width, height=height, format="gray")
         yield _turned(small.to_ndarray().astype(np.float32), frame)
 
 
 def frames_at(path: Path, wanted: Sequence[int], check: Callable[[], None]) -> Iterator[NDArray[np.uint8]]:
-    """The wanted frames, ascending, in full: uint8 [H, W, 3], upright."""
+    """The wanted frames, ascending, in full: uint8 [H, W, 3], upright, with square pixels, in sRGB."""
     left = set(wanted)
-    for index, frame in enumerate(_decoded(path, check)):
+    for index, (frame, across) in enumerate(_decoded(path, check)):
         if index in left:
             left.remove(index)
-            yield np.ascontiguousarray(_turned(frame.to_ndarray(format="rgb24"), frame))
+            yield np.ascontiguousarray(_turned(_colours(frame, across), frame))
             if not left:
                 return
+
+
+def _colours(frame: Any, across: int) -> NDArray[np.uint8]:
+    """The pixels of a frame as it is stored; of two fields one, since the camera moved between them."""
+    transfer = int(getattr(frame, "color_trc", 0) or 0)
+    if transfer in (film_light.PQ, film_light.HLG):
+        wide = frame.to_ndarray(format="rgb48le", width=across, height=frame.height)
+        pixels = film_light.ordinary(wide, transfer)
+    else:
+        pixels = np.array(frame.to_ndarray(format="rgb24", width=across, height=frame.height))
+    if frame.interlaced_frame and len(pixels) > 2:
+        kept = pixels[: len(pixels) - 1 + len(pixels) % 2 : 2].astype(np.uint16)
+        between = pixels[1 : 2 * len(kept) - 1 : 2]
+        between[...] = (kept[:-1] + kept[1:] + 1) // 2
+    return pixels
 
 
 def _turned(pixels: NDArray[Any], frame: Any) -> NDArray[Any]:
@@ -114,7 +146,9 @@ def _turned(pixels: NDArray[Any], frame: Any) -> NDArray[Any]:
     return np.rot90(pixels, turns) if turns else pixels
 
 
-def _decoded(path: Path, check: Callable[[], None]) -> Iterator[Any]:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """A film and its stream of pictures. Raises `CaptureError`, for what is wrong later too."""
     import av
 
     try:
@@ -124,13 +158,36 @@ def _decoded(path: Path, check: Callable[[], None]) -> Iterator[Any]:
             stream: Any = container.streams.video[0]
             if stream.width * stream.height > PIXELS_MAX:
                 raise CaptureError(f"{path.name} is {stream.width}×{stream.height}; the limit is 64 million pixels")
-            stream.thread_type = "AUTO"
-            for frame in container.decode(stream):
-                check()
-                yield frame
+            yield container, stream
     except (av.error.FFmpegError, ValueError, AttributeError) as error:
         # PyAV's stream lacks its picture attributes when FFmpeg knows no decoder for what a damaged header names.
-        raise CaptureError(f"{path.name} is no film that can be read: {error}") from error
+        raise CaptureError(f"{path.name} is no film that can be read: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    words = str(getattr(error, "strerror", "") or error)
+    if "Invalid data" in words:
+        return f"{words}. If its recording or copying was broken off, its index is missing: copy it once more"
+    return words
+
+
+def _decoded(path: Path, check: Callable[[], None]) -> Iterator[tuple[Any, int]]:
+    """Every frame, and how wide it is with square pixels. A film that is damaged further on ends there."""
+    import av
+
+    seen = False
+    with _opened(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        aspect = float(stream.sample_aspect_ratio or 1)
+        aspect = aspect if 0.2 < aspect < 5 else 1.0
+        try:
+            for frame in container.decode(stream):
+                check()
+                seen = True
+                yield frame, max(1, round(frame.width * aspect))
+        except av.error.FFmpegError:
+            if not seen:
+                raise
 
 
 def write_frames(name: str, frames: Iterator[NDArray[np.uint8]], numbers: Sequence[int], folder: Path) -> Iterator[str]:

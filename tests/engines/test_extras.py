@@ -8,7 +8,7 @@ from pathlib import Path
 from engines.extras import EXTRA_OF, how_to_get
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
-DISTRIBUTIONS = {"pxr": "usd-core"}
+DISTRIBUTIONS = {"pxr": "usd-core", "pillow_heif": "pillow-heif"}
 
 
 def test_every_extra_holds_what_it_is_said_to() -> None:

@@ -25,9 +25,9 @@ FILES = {
     "sparse/0/points3D.bin": b"p",
     "sparse_pc.ply": b"ply",
     "walk.MP4": b"film",
-    "IMG_2.HEIC": b"unread",
+    "IMG_2.HEIC": b"fourth",
 }
-LEFT_BEHIND = ("notes.txt", ".git/x.png", "images/.thumb.png", "model.bin", "database.db", "cloud.ply")
+LEFT_BEHIND = ("notes.txt", ".git/x.png", "images/.thumb.png", "model.bin", "database.db", "cloud.ply", "images/a.DNG")
 
 
 def write(root: Path) -> Path:
@@ -45,7 +45,7 @@ def test_a_folder_is_packed_as_it_is(tmp_path: Path) -> None:
         assert archive.namelist() == sorted(FILES)
         assert {name: archive.read(name) for name in archive.namelist()} == FILES
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
-    assert photograph_names(path, Limits()) == ("images/a.png", "images/b.JPG", "images/ä.webp")
+    assert photograph_names(path, Limits()) == ("IMG_2.HEIC", "images/a.png", "images/b.JPG", "images/ä.webp")
 
 
 def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
@@ -101,9 +101,9 @@ def test_a_folder_is_uploaded_once_and_its_zip_removed(tmp_path: Path) -> None:
     assert late.done
 
 
-def test_a_folder_of_heic_alone_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "IMG_1.HEIC").write_bytes(b"")
-    with pytest.raises(ScenecastError, match="HEIC alone") as refused:
+def test_a_folder_of_camera_raw_alone_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.CR3").write_bytes(b"")
+    with pytest.raises(ScenecastError, match="camera raw files alone") as refused:
         folders.pack(str(tmp_path), str(tmp_path / "packed"))
     assert "JPEG" in str(refused.value.remedy)
 

@@ -18,6 +18,10 @@ from generators.radiance import film, judging
 from generators.radiance.archive import CaptureError, FolderSource, JoinedSource, Source, open_source
 
 TOLD_EVERY = 50
+LIVE_SECS = 5.0
+"""A film no longer than this, beside a photograph of its name, is what a telephone recorded around that photograph."""
+BROKEN_OFF = 0.9
+"""A film with fewer than this share of the frames that it announces is incomplete."""
 NO_FRAMES = "every frame of it is black or of one colour"
 
 
@@ -46,11 +50,15 @@ def opened(
     films = sorted(name for name in source.names if name.lower().endswith(FILMS))
     if not films:
         return source, False
-    photographs = any(is_photograph(name) for name in source.names)
+    photographs = {str(PurePosixPath(name).with_suffix("")) for name in source.names if is_photograph(name)}
+    live = 0
     for name in films:
         unpacked = folder / f"film{PurePosixPath(name).suffix.lower()}"
         unpacked.write_bytes(source.read(name))
         try:
+            if str(PurePosixPath(name).with_suffix("")) in photographs and film.length(unpacked).secs <= LIVE_SECS:
+                live += 1
+                continue
             yield from _from_file(unpacked, name, frames, frames_max, check)
         except CaptureError as error:
             if len(films) == 1 and not photographs:
@@ -58,6 +66,8 @@ def opened(
             yield Note(f"{name} was left out: {error}")
         finally:
             unpacked.unlink()
+    if live:
+        yield Note(f"{live} short films that belong to photographs of the same name (live photos) were left out")
     return JoinedSource(source, FolderSource(frames), "frames"), not photographs
 
 
@@ -65,10 +75,14 @@ def _from_file(
     path: Path, name: str, folder: Path, frames_max: int, check: Callable[[], None]
 ) -> Generator[Event, None, None]:
     judged: list[film.Judged] = []
+    length = film.length(path)
+    among = f" of about {length.about}" if length.about else ""
     for one in film.judge(film.grey_frames(path, check)):
         judged.append(one)
         if len(judged) % TOLD_EVERY == 0:
-            yield Progress(0.0, f"looking through {PurePosixPath(name).name}: {len(judged)} frames")
+            yield Progress(0.0, f"looking through {PurePosixPath(name).name}: {len(judged)}{among} frames")
+    if len(judged) < BROKEN_OFF * length.frames:
+        yield Note(f"{PurePosixPath(name).name} breaks off: {len(judged)} of its {length.frames} frames can be read")
     numbers = film.chosen(judged, frames_max=frames_max)
     if not numbers:
         raise CaptureError(f"{name}: {NO_FRAMES}")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from engines.formats.capture_zip import is_photograph, lies_aside
 from generators.radiance import judging
 from generators.radiance.archive import CaptureError, Source
 from generators.radiance.capture import Skipped, mask_for
-from generators.radiance.decoding import HEIC, HEIC_REMEDY, decoded, noted_orientation, open_picture
+from generators.radiance.decoding import RAW, decoded, noted_orientation, open_picture, unread
 from generators.radiance.poses.exif import Exif, read_exif
 from generators.radiance.poses.talk import View, ViewCamera
 
@@ -46,15 +46,18 @@ class Shot:
 
 
 def photograph_names(source: Source) -> tuple[list[str], list[Skipped]]:
-    """The photographs of a capture without poses, sorted; those in a format that is not read are named."""
-    names, skipped = [], []
-    for name in sorted(source.names):
-        if lies_aside(name):
-            continue
-        if is_photograph(name):
-            names.append(name)
-        elif name.lower().endswith(HEIC):
-            skipped.append(Skipped(name, HEIC_REMEDY))
+    """The photographs of a capture without poses, sorted; those in a format that is not read are named.
+
+    Raw files beside a photograph of the same name are its other half, and no loss.
+    """
+    seen = [name for name in sorted(source.names) if not lies_aside(name)]
+    names = [name for name in seen if is_photograph(name)]
+    stems = {PurePosixPath(name).stem for name in names}
+    skipped = [
+        Skipped(name, unread(name))
+        for name in seen
+        if unread(name) and not (name.lower().endswith(RAW) and PurePosixPath(name).stem in stems)
+    ]
     return names, skipped
 
 

@@ -96,3 +96,14 @@ def test_a_lone_damaged_film_is_an_error(tmp_path: Path) -> None:
     black = Clip(np.zeros((5, 32, 32, 3), np.uint8), name="night")
     with pytest.raises(CaptureError, match="night: every frame of it is black"):
         names_of(black, tmp_path / "b")
+
+
+def test_what_a_telephone_films_around_each_photograph_is_left_out(path: Path, clip: Clip, tmp_path: Path) -> None:
+    packed = tmp_path / "live.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(3):
+            archive.writestr(f"IMG_{number}.png", png(clip.frames[number]))
+            archive.write(path, f"IMG_{number}.MOV")
+    names, filmed, notes = names_of(Capture(packed), tmp_path / "a")
+    assert not filmed and not any(name.startswith("frames/") for name in names)
+    assert notes == ["3 short films that belong to photographs of the same name (live photos) were left out"]

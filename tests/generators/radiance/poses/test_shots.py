@@ -61,10 +61,17 @@ def test_only_photographs_count(tmp_path: Path) -> None:
             "depth/a.png": picture,
             "notes.txt": b"",
             "c.HEIC": b"",
+            "images/a.DNG": b"",
+            "alone.dng": b"",
+            "d.gif": b"",
         },
     )
     names, skipped = photograph_names(FolderSource(root))
-    assert names == ["images/a.png", "images/b.png"] and [one.name for one in skipped] == ["c.HEIC"]
+    assert names == ["c.HEIC", "images/a.png", "images/b.png"]
+    assert [(one.name, one.reason.split(";")[0]) for one in skipped] == [
+        ("alone.dng", "camera raw is not read"),
+        ("d.gif", "GIF is not read"),
+    ]
 
 
 def test_pictures_come_upright_small_and_masked(tmp_path: Path) -> None:
