@@ -49,13 +49,20 @@ class Words(JsonLines):
 
     def format(self, record: logging.LogRecord) -> str:
         """Local time, the level where it is more than information, message, `name=value`, and a traceback below."""
-        line = json.loads(super().format(record))
+        line = {name: _shown(value) for name, value in json.loads(super().format(record)).items()}
         level = "" if line["level"] in ("info", "debug") else f"{line['level']}: "
         known = ("time", "level", "from", "message", "traceback")
         extras = "".join(f"  {name}={value}" for name, value in line.items() if name not in known)
+        above = f"{level}{line['message']}{extras}".replace("\n", "\\n").replace("\t", "\\t")
         below = f"\n{line['traceback']}" if "traceback" in line else ""
-        moment = time.strftime("%H:%M:%S", time.localtime(record.created))
-        return f"{moment} {level}{line['message']}{extras}{below}"
+        return f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {above}{below}"
+
+
+def _shown(value: object) -> str:
+    """Text without what moves a terminal's cursor or colours it: clients send names, and names end up in messages."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in str(value)
+    )
 
 
 def configure(level: str, *, secrets: tuple[str, ...] = (), stream: TextIO | None = None) -> logging.Handler:

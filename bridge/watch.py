@@ -265,11 +265,18 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> str:
-    """Copy a file and return the sha256 of what was copied."""
+    """Copy a file and return the sha256 of what was copied. Raises `OSError` where a link has taken its place."""
     digest = hashlib.sha256()
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with source.open("rb") as reader, os.fdopen(descriptor, "wb", buffering=0) as writer:
+    with (
+        open(source, "rb", opener=_not_through_a_link) as reader,
+        open(target, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as writer,
+    ):
         while block := reader.read(_COPY_BLOCK_BYTES):
             digest.update(block)
             writer.write(block)
     return digest.hexdigest()
+
+
+def _not_through_a_link(path: str, flags: int) -> int:
+    """What was a file a moment ago may be a link by now, to something that nobody offered."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))

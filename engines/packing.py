@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -69,6 +70,18 @@ def flipped_normals(pixels: Array) -> Array:
     flipped = pixels.copy() if pixels.dtype.kind == "u" else pixels.astype(np.float32)
     flipped[..., 1] = inverted(pixels[..., 1])
     return flipped
+
+
+def see_through(pixels: Array) -> Literal["opaque", "cut_out", "translucent"]:
+    """How a picture [H, W, C] with or without alpha is best drawn: a cut-out has next to nothing between 0 and 1."""
+    if pixels.shape[2] < 4:
+        return "opaque"
+    full = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    alpha = pixels[..., 3]
+    if (alpha >= full).all():
+        return "opaque"
+    between = np.count_nonzero((alpha > 0.1 * full) & (alpha < 0.9 * full)) / alpha.size
+    return "cut_out" if between < 0.02 else "translucent"
 
 
 def _plain(name: MapName, material: Material, host: Host) -> Texture:

@@ -33,7 +33,7 @@ from engines.glb_container import opened, packed
 from engines.glb_reader import read_mesh
 from engines.glb_splats import has_splats, read_splats, write_splats
 from engines.kinds import Kind, MapName
-from engines.packing import Texture, textures
+from engines.packing import Texture, see_through, textures
 from engines.transforms import flip_v
 from engines.web import WEB
 
@@ -209,16 +209,11 @@ class _Writer:
 
 
 def _alpha(part: Texture) -> dict[str, Any]:
-    pixels = part.image.pixels
-    if pixels.shape[2] < 4:
+    """Cut-outs sort and cast shadows properly; only true translucency is blended."""
+    drawn = see_through(part.image.pixels)
+    if drawn == "opaque":
         return {}
-    full = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
-    alpha = pixels[..., 3]
-    if (alpha >= full).all():
-        return {}
-    # Cut-outs sort and cast shadows properly; only true translucency is blended.
-    between = np.count_nonzero((alpha > 0.1 * full) & (alpha < 0.9 * full)) / alpha.size
-    mode = {"alphaMode": "MASK", "alphaCutoff": 0.5} if between < 0.02 else {"alphaMode": "BLEND"}
+    mode = {"alphaMode": "MASK", "alphaCutoff": 0.5} if drawn == "cut_out" else {"alphaMode": "BLEND"}
     return {**mode, "doubleSided": True}
 
 

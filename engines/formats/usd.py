@@ -26,7 +26,7 @@ from engines.formats.glb import display_plane
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_mesh, check_splats
 from engines.kinds import Kind, MapName
-from engines.packing import Texture, textures
+from engines.packing import Texture, see_through, textures
 from engines.usd_splats import define_splats, read_splats
 from engines.web import WEB
 
@@ -69,7 +69,13 @@ def encode(
         parts = [part for part in textures(mesh.material, WEB) if part.role != MapName.HEIGHT]
         written = [_texture(part, folder, stem, provenance, effort) for part in parts]
         files = {part.role: file.file for part, file in zip(parts, written, strict=True)}
-        material = _Preview(stage, mesh.material, files, Sdf, UsdShade, Gf).material
+        drawn = next((see_through(part.image.pixels) for part in parts if part.role == MapName.BASE_COLOR), "opaque")
+        preview = _Preview(stage, mesh.material, files, Sdf, UsdShade, Gf)
+        material = preview.material
+        if drawn != "opaque":
+            shape.CreateDoubleSidedAttr(True)
+        if drawn == "cut_out":
+            preview.surface.CreateInput("opacityThreshold", Sdf.ValueTypeNames.Float).Set(0.5)
         UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
     stage.GetRootLayer().Save()
     return [ExportedFile(path.name, "mesh", MEDIA_TYPE, None, path.stat().st_size), *written]
@@ -143,7 +149,7 @@ class _Preview:
         prim.SetCustomDataByKey("scenecast:height_m", material.height_m)
         if material.name:
             prim.SetDisplayName(material.name)
-        surface = self._shader("Surface", "UsdPreviewSurface")
+        self.surface = surface = self._shader("Surface", "UsdPreviewSurface")
         self.material.CreateSurfaceOutput().ConnectToSource(surface.CreateOutput("surface", types.Token))
         self._reader = self._shader("St", "UsdPrimvarReader_float2")
         self._reader.CreateInput("varname", types.String).Set("st")

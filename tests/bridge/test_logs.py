@@ -62,6 +62,22 @@ def test_a_person_at_a_terminal_gets_words(stream: io.StringIO) -> None:
     assert handler.format(record).splitlines()[-1] == "ValueError: ***"
 
 
+def test_a_client_cannot_write_lines_or_colours_on_the_terminal(stream: io.StringIO) -> None:
+    """The name of an upload is its sender's; it must not pass for a line of the bridge's own."""
+    logger = logging.getLogger("bridge")
+    handler = logs.configure("info", stream=Terminal())
+    name = "a\n12:00:00 stopped\x1b[2J\u202e.png"
+    record = logger.makeRecord("bridge", 20, "", 0, "refused %s", (name,), None, extra={"file": name})
+    words = handler.format(record)
+    shown = "a\\n12:00:00 stopped\\x1b[2J\\u202e.png"
+    assert words.endswith(f" refused {shown}  file={shown}") and words.isprintable()
+    try:
+        raise ValueError("\x1b[31m")
+    except ValueError:
+        record = logger.makeRecord("bridge", 20, "", 0, "failed", (), sys.exc_info())
+    assert handler.format(record).splitlines()[-1] == "ValueError: \\x1b[31m"
+
+
 def test_secrets_never_appear(stream: io.StringIO) -> None:
     logs.configure("info", secrets=("hunter2", ""), stream=stream)
     logging.getLogger("bridge").info("token hunter2", extra={"header": "Bearer hunter2"})

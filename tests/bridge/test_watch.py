@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bridge import watch as watch_module
 from bridge.settings import WatchedFolder
 from bridge.store import Store
 from bridge.watch import Watch
@@ -187,3 +188,31 @@ def test_a_folder_that_is_missing_stops_nothing(tmp_path: Path) -> None:
         await one.until(lambda: one.names == ["a.wav"])
 
     run(one, story)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="this system cannot refuse to follow links")
+def test_a_link_that_takes_a_files_place_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write into the folder could otherwise have any file of the artist's copied and offered."""
+    one = Watched(tmp_path)
+    secret = hashlib.sha256(sound(tmp_path / "secret.wav")).hexdigest()
+    sound(one.folder / "honest.wav", 2)
+    copied: list[str] = []
+
+    def swapped(source: Path, target: Path) -> str:
+        source.unlink()
+        source.symlink_to(tmp_path / "secret.wav")
+        try:
+            copied.append(copy(source, target))
+        except OSError:
+            copied.append("refused")
+            raise
+        return copied[-1]
+
+    copy = watch_module._copy
+    monkeypatch.setattr(watch_module, "_copy", swapped)
+
+    async def story() -> None:
+        await one.until(lambda: bool(copied))
+
+    run(one, story)
+    assert copied == ["refused"] and not one.store.has(secret) and one.names == []

@@ -115,6 +115,19 @@ def test_a_material_alone_repeats_and_may_be_see_through(tmp_path: Path) -> None
     assert stage.GetPrimAtPath("/Asset/Material").GetDisplayName() == "glass"
 
 
+@pytest.mark.parametrize(("alpha", "threshold"), [(1.0, None), (0.5, None), (0.0, 0.5)])
+def test_cut_outs_are_told_from_glass(alpha: float, threshold: float | None, tmp_path: Path) -> None:
+    """A renderer that blends a leaf sorts it wrongly and gives it no proper shadow; GLB says the same."""
+    opacity = Image(np.full((4, 4, 1), alpha, np.float32), ColourSpace.DATA)
+    maps = {MapName.BASE_COLOR: Image(np.full((4, 4, 3), 9, np.uint8)), MapName.OPACITY: opacity}
+    usd.encode(Material(maps), tmp_path, "f", host=PYTHON)
+    stage = opened(tmp_path / "f.usdc")
+    given = pxr_shader(stage.GetPrimAtPath("/Asset/Material/Surface")).GetInput("opacityThreshold")
+    assert (given.Get() if given else None) == threshold
+    sides = stage.GetPrimAtPath("/Asset/Mesh").GetAttribute("doubleSided")
+    assert bool(sides.Get()) == (alpha < 1)
+
+
 def test_provenance_rides_in_the_layer_and_the_bytes_repeat(tmp_path: Path) -> None:
     for stem in ("a", "b"):
         (tmp_path / stem).mkdir()
