@@ -10,10 +10,10 @@ import sys
 
 import msgspec
 
+from bridge.disk import FULL_REMEDY
 from bridge.errors import InternalError, RequestError, StoreFull, UnknownFormat, UnknownHost
 from bridge.exporter import ExportAnswer, ExportOrder
 from bridge.process import CALM_THREADS
-from bridge.store import FULL_REMEDY
 
 log = logging.getLogger(__name__)
 

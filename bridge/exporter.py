@@ -17,6 +17,8 @@ from typing import Literal
 
 import msgspec
 
+from bridge.disk import DISK_FULL
+
 _BLOCK_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
@@ -75,7 +77,7 @@ def perform(order: ExportOrder) -> ExportAnswer:
         return ExportAnswer(error="asset", message=error.message, remedy=error.remedy)
     except OSError as error:
         traceback.print_exc()
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in DISK_FULL
         return ExportAnswer(error="disk" if full else "defect", message=f"{type(error).__name__}: {error}"[:2000])
     except Exception as error:  # a codec's defect must not end the process; the log has the rest
         traceback.print_exc()

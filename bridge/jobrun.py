@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from bridge import errors
+from bridge.disk import FULL_REMEDY
 from bridge.growth import Growths
 from bridge.ledger import Ledger, Result
 from bridge.messages import (
@@ -30,7 +31,7 @@ from bridge.messages import (
     JobSteered,
 )
 from bridge.records import JobRecord
-from bridge.store import FULL_REMEDY, Store
+from bridge.store import Store
 from bridge.supervisor import ActiveRun, Ending
 from engines.draft import Draft
 from generators.pipe import Grown, Noted, Previewed, Produced, Progressed, Steered, WorkerMessage

@@ -20,11 +20,11 @@ from typing import Any
 
 import msgspec
 
+from bridge.disk import DISK_FULL
 from bridge.errors import StoreFull
 from bridge.messages import AssetRow, JobEventMessage, JobState
 from bridge.records import COLUMNS, JobRecord, column, record_from
 from bridge.schema import migrate
-from bridge.store import DISK_FULL
 
 RESERVE_BYTES = 1 << 20
 """Kept aside on the disk, so that a full one does not keep us from writing down how jobs ended."""

@@ -14,7 +14,6 @@ does, so between two awaits the store is always consistent.
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import re
@@ -22,12 +21,12 @@ import secrets
 import shutil
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bridge.blanks import Blanks
+from bridge.disk import INLINE_BYTES, check_hash, full_said_in_words, hash_of, lock_file, removed_on_failure, sync
 from bridge.errors import BadInput, ScenecastError, StoreDamaged, StoreFull, UnknownAsset
 from bridge.exports import Exports
 from bridge.messages import AssetRow
@@ -35,13 +34,8 @@ from engines.draft import Draft, manifest_of
 from engines.errors import EnginesError
 from engines.manifest import Manifest, manifest_bytes, manifest_from_bytes
 
-INLINE_BYTES = 256 << 10
-"""Files up to this size are hashed on the loop (0.15 ms); a thread would cost more than it saves."""
-_HASH_BLOCK_BYTES = 4 << 20
 _MANIFESTS_KEPT = 1024
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-FULL_REMEDY = "free space on the disk, or remove unused results with `scenecast gc`"
 
 
 class StoreInUse(ScenecastError):
@@ -95,7 +89,7 @@ class Store:
         """
         lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock_file(lock)
+            lock_file(lock)
         except OSError as error:
             os.close(lock)
             raise StoreInUse(
@@ -170,14 +164,14 @@ class Store:
     async def verify(self, digest: str) -> None:
         """Read an asset, or a single file, again. Raises `StoreDamaged` naming the part, `UnknownAsset`."""
         if not self._entry(digest).exists():
-            await asyncio.to_thread(_check_hash, self.path(digest), digest, f"file {digest}")
+            await asyncio.to_thread(check_hash, self.path(digest), digest, f"file {digest}")
             return
         path = self._blob(digest)
-        await asyncio.to_thread(_check_hash, path, digest, f"the manifest of asset {digest}")
+        await asyncio.to_thread(check_hash, path, digest, f"the manifest of asset {digest}")
         manifest = self._read_manifest(digest)
         for part in manifest.parts:
             what = f"part {part.name!r} of asset {manifest.name or digest}"
-            await asyncio.to_thread(_check_hash, self._blob(part.digest), part.digest, what)
+            await asyncio.to_thread(check_hash, self._blob(part.digest), part.digest, what)
 
     # --------------------------------------------------------------------------------------- adding
 
@@ -186,7 +180,7 @@ class Store:
 
         Raises `StoreDamaged` when the bytes are not what `expect` says, and `StoreFull`; the file is gone either way.
         """
-        with _full_said_in_words(), _removed_on_failure(file):
+        with full_said_in_words(), removed_on_failure(file):
             digest = await self._hashed(file)
             if expect is not None and digest != expect:
                 raise StoreDamaged(f"the bytes hash to {digest}, expected {expect}", remedy="send the file again")
@@ -198,7 +192,7 @@ class Store:
 
         Raises `StoreFull`; then nothing of the asset is listed.
         """
-        with _full_said_in_words():
+        with full_said_in_words():
             files: dict[str, Path] = {}
             digests: dict[str, str] = {}
             for part in draft.parts:
@@ -213,12 +207,12 @@ class Store:
 
         Raises `StoreDamaged` for other bytes, `BadInput` for a file that no decoder of ours reads, `StoreFull`.
         """
-        with _removed_on_failure(file):
-            found = await asyncio.to_thread(_hash, file)
+        with removed_on_failure(file):
+            found = await asyncio.to_thread(hash_of, file)
             if found != digest:
                 raise StoreDamaged(f"the bytes hash to {found}, expected {digest}", remedy="send the file again")
             manifest = await asyncio.to_thread(_manifest_of_file, file, digest, media_type, name)
-            with _full_said_in_words():
+            with full_said_in_words():
                 return self._list(manifest, {digest: file})
 
     async def list_file(self, digest: str, media_type: str, name: str) -> AssetRow:
@@ -226,7 +220,7 @@ class Store:
         manifest = await asyncio.to_thread(_manifest_of_file, self.path(digest), digest, media_type, name)
         if not self.has(digest):  # collected a moment ago
             raise UnknownAsset(f"the store holds no file {digest}")
-        with _full_said_in_words():
+        with full_said_in_words():
             return self._list(manifest, {})
 
     def temporary(self) -> Path:
@@ -331,8 +325,8 @@ class Store:
 
     async def _hashed(self, file: Path) -> str:
         if file.stat().st_size <= INLINE_BYTES:
-            return _hash(file)
-        return await asyncio.to_thread(_hash, file)
+            return hash_of(file)
+        return await asyncio.to_thread(hash_of, file)
 
     def _list(self, manifest: Manifest, files: Mapping[str, Path]) -> AssetRow:
         if self._placed is not None:  # parts that were stored before are not collected either
@@ -340,7 +334,7 @@ class Store:
         data = manifest_bytes(manifest)
         digest = hashlib.sha256(data).hexdigest()
         own = Path(self._blanks.take())
-        with _removed_on_failure(own):
+        with removed_on_failure(own):
             # not "wb": ext4 waits for the disk when a truncated file is closed (mount option auto_da_alloc)
             with own.open("r+b", buffering=0) as file:
                 file.write(data)
@@ -364,14 +358,14 @@ class Store:
                 continue
             target = self._blob(digest)
             if self._fsync:
-                _sync(file)
+                sync(file)
             try:
                 os.rename(file, target)
             except FileNotFoundError:
                 target.parent.mkdir(exist_ok=True)
                 os.rename(file, target)
             if self._fsync:
-                _sync(target.parent)
+                sync(target.parent)
             self.used_bytes += sizes[digest]
 
     def _make_room(self, wanted_bytes: int) -> None:
@@ -432,26 +426,6 @@ def _checked(digest: str) -> str:
     return digest
 
 
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size <= INLINE_BYTES:
-            return hashlib.sha256(file.read()).hexdigest()
-        block = memoryview(bytearray(_HASH_BLOCK_BYTES))
-        while count := file.readinto(block):
-            digest.update(block[:count])
-    return digest.hexdigest()
-
-
-def _check_hash(path: Path, digest: str, what: str) -> None:
-    try:
-        found = _hash(path)
-    except FileNotFoundError as error:
-        raise StoreDamaged(f"{what} is missing", remedy="make the asset again") from error
-    if found != digest:
-        raise StoreDamaged(f"{what} hashes to {found}, expected {digest}", remedy="make the asset again")
-
-
 def _manifest_of_file(path: Path, digest: str, media_type: str, name: str) -> Manifest:
     from engines.neutral import manifest_for_file  # loads numpy, which the bridge otherwise does without
 
@@ -459,37 +433,3 @@ def _manifest_of_file(path: Path, digest: str, media_type: str, name: str) -> Ma
         return manifest_for_file(path, digest, name=name, media_type=media_type)
     except EnginesError as error:
         raise BadInput(error.message, remedy=error.remedy) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock_file(descriptor: int) -> None:
-    if os.name == "posix":
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-@contextmanager
-def _full_said_in_words() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise StoreFull("the disk that holds the store is full", remedy=FULL_REMEDY) from error
-        raise
-
-
-@contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import secrets
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bridge.disk import DISK_FULL
 from bridge.errors import BadInput, LimitError, RequestError, StoreDamaged, StoreFull, UnknownAsset
 from bridge.messages import CHUNK_BYTES, AssetRow, UploadChunk, UploadOffer, UploadState
 
@@ -122,7 +122,7 @@ class Uploads:
             await asyncio.to_thread(_write_at, upload.path, upload.received, data)
         except OSError as error:
             self._open.pop(upload.name, None)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in DISK_FULL:
                 raise StoreFull("the disk is full", remedy="free disk space and offer the file again") from error
             raise RequestError(f"the upload could not be written: {error.strerror}") from error
         upload.received += len(data)

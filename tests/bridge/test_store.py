@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bridge.disk import INLINE_BYTES
 from bridge.errors import BadInput, StoreDamaged, StoreFull, UnknownAsset
 from bridge.messages import AssetRow
-from bridge.store import INLINE_BYTES, Store, StoreInUse, _manifest_of_file
+from bridge.store import Store, StoreInUse, _manifest_of_file
 from engines import neutral
 from engines.assets import Image, Sound
 
