@@ -6,8 +6,6 @@ JSON. It ends with its parent: by the end of stdin everywhere, by the kernel's w
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import signal
 import sys
@@ -17,9 +15,8 @@ from typing import Literal
 
 import msgspec
 
-from bridge.disk import DISK_FULL
+from bridge.disk import DISK_FULL, hash_of
 
-_BLOCK_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
 
@@ -88,21 +85,12 @@ def perform(order: ExportOrder) -> ExportAnswer:
             role=file.role,
             media_type=file.media_type,
             size_bytes=file.bytes,
-            sha256=sha256_of(folder / file.file),
+            sha256=hash_of(folder / file.file),
             colour_space=file.colour_space or "",
         )
         for file in written
     ]
     return ExportAnswer(files=rows)
-
-
-def sha256_of(path: Path) -> str:
-    """The digest of a file's bytes, as lower-case hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _die_with(parent: int) -> None:
