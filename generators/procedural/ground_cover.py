@@ -46,8 +46,17 @@ SAND = Palette(
     ((0.48, 0.31, 0.16), (0.53, 0.36, 0.2)),
 )
 PALETTES = {"canyons": DESERT, "dunes": SAND}
+HEIGHT_SHARE = {"mountains": 0.25, "island": 0.25, "canyons": 0.2, "hills": 0.08, "dunes": 0.05}
+"""Height over side of each form where none is asked for: 500 m of mountains or 100 m of dunes in 2 km."""
+GENTLE = 0.8
+"""Slopes are judged against the land's own steepest tenth, but land gentler than this has no cliffs to lay bare."""
 SNOW = (0.82, 0.86, 0.92)
 SEA = (0.015, 0.09, 0.12)
+
+
+def relief_m(params: TerrainParams) -> float:
+    """From the lowest to the highest point in metres: as asked, else what the form has at that size."""
+    return params.height_m if params.height_m is not None else max(1.0, HEIGHT_SHARE[params.form] * params.size_m)
 
 
 def _smooth(values: Array, low: float, high: float) -> Array:
@@ -67,7 +76,7 @@ def terrain_material(height: Array, flow: Array, params: TerrainParams, seed: in
     land = enlarged(height, size)
     check()
     step = params.size_m / (size - 1)
-    relief = params.height_m
+    relief = relief_m(params)
     detail = fbm(size, 24, 6, 0.6, rng, check=check).astype(np.float64)
     check()
     gy, gx = np.gradient(land, step)
@@ -75,7 +84,7 @@ def terrain_material(height: Array, flow: Array, params: TerrainParams, seed: in
     slope = np.hypot(gy, gx)
     check()
     # Hills are low land: what would be bare or white on a mountain of that share of height is still green.
-    level = land / relief * (0.6 if params.form == "hills" else 1.0) + 0.05 * detail
+    level = land / relief * (0.4 if params.form == "hills" else 1.0) + 0.05 * detail
     colour, rough = _cover(level, slope, enlarged(flow, size), detail, land, params, check)
     check()
     occlusion = _occlusion(land, step)
@@ -101,8 +110,8 @@ def _cover(
     """Linear colour [S, S, 3] and roughness [S, S] of the layers from rock below to snow on top."""
     palette = PALETTES.get(params.form, ALPINE)
     # Slopes are judged against this land's own: gentle hills have their bare cliffs too, and crags their meadows.
-    steep = slope / max(float(np.quantile(slope[::4, ::4], 0.9)), 1e-9)
-    bands = 0.5 + 0.5 * np.sin(land / params.height_m * 2 * np.pi * 14 + 3 * detail)
+    steep = slope / max(float(np.quantile(slope[::4, ::4], 0.9)), GENTLE)
+    bands = 0.5 + 0.5 * np.sin(land / relief_m(params) * 2 * np.pi * 14 + 3 * detail)
     mix = np.clip(0.5 * bands + 0.5 + 0.9 * detail - 0.3, 0, 1)[..., None]
     colour = _mixed(*palette.rock, mix)
     rough = np.full(level.shape, 0.86, np.float32)
@@ -129,7 +138,7 @@ def _cover(
         lay(0.5 * wet, palette.scree, 0.8)
         if params.form == "island":
             lay(1 - _smooth(level, 0.025, 0.05), (0.55, 0.45, 0.29), 0.9)
-            lay(1 - _smooth(land / params.height_m, 0.0005, 0.003), SEA, 0.08)
+            lay(1 - _smooth(land / relief_m(params), 0.0005, 0.003), SEA, 0.08)
         snow = _smooth(level + 0.12 * detail, params.snow_line - 0.05, params.snow_line + 0.07)
         if params.snow_line < 1:
             lay(snow * (1 - _smooth(steep + 0.25 * detail, 1.0, 1.35)), SNOW, 0.55)
@@ -159,7 +168,7 @@ def _occlusion(land: Array, step: float) -> Array:
 
 def hillshade(land: Array, params: TerrainParams) -> FloatArray:
     """Quick picture of a heightfield [N, N] in cell widths, float32 linear [N, N, 3], lit from the north-west."""
-    stretch = params.height_m / params.size_m / 0.28
+    stretch = relief_m(params) / params.size_m / 0.28
     gy, gx = np.gradient(land * stretch)
     light = (0.6 + 0.55 * gx + 0.55 * gy) / np.sqrt(1 + gx * gx + gy * gy)
     level = (land - land.min()) / max(float(land.max() - land.min()), 1e-9)

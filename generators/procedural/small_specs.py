@@ -127,9 +127,15 @@ class TerrainParams(Params):
     ] = 256
     form: Annotated[TerrainForm, _choice("Form", "What the land is before it weathers.")] = "mountains"
     size_m: Annotated[float, _slider("Side", "Length of one side.", 10.0, 20_000.0, unit="m", step=10)] = 2000.0
-    height_m: Annotated[
-        float, _slider("Height", "From the lowest to the highest point.", 1.0, 4000.0, unit="m", step=5)
-    ] = 500.0
+    height_m: (
+        Annotated[
+            float,
+            _slider(
+                "Height", "From the lowest to the highest point. Empty: the form's own.", 1.0, 4000.0, unit="m", step=5
+            ),
+        ]
+        | None
+    ) = None
     feature_scale: Annotated[
         float, _slider("Feature scale", "Larger gives fewer, broader massifs.", 0.3, 3.0, step=0.1)
     ] = 1.0

@@ -9,7 +9,7 @@ import numpy as np
 from engines.assets import Array, Material, Mesh
 from generators.events import Context, Event, Preview, Produced, Progress, Request
 from generators.procedural.erosion import Rivers, drained, enlarged, flow_step, gathered, receivers, slide
-from generators.procedural.ground_cover import hillshade, terrain_material
+from generators.procedural.ground_cover import hillshade, relief_m, terrain_material
 from generators.procedural.lattice_noise import fbm, ridge
 from generators.procedural.small_specs import TerrainParams
 
@@ -17,12 +17,17 @@ ASPECT = 0.28
 """Height over side at which the land evolves; the result is stretched to the wanted height."""
 SEA_LEVEL = 0.09
 """Share of an island's height that lies under the sea, which is drawn flat."""
-UPLIFT = {"mountains": 0.07, "hills": 0.03, "island": 0.06}
+UPLIFT = {"mountains": 0.07, "hills": 0.04, "island": 0.06}
 """Rise per step on a grid of 64, in cell widths."""
 EARLY_SHARE = {"mountains": 0.5, "hills": 0.5, "island": 0.5}
 """How much of the form is there before the rivers."""
-CREEP = 0.03
-"""Hillslope diffusion per step: rounds ridges a little, as soil creep does."""
+SETTLING = {"island": 0.4, "hills": 0.22}
+"""Share of the carried earth that is laid down again: more fills valleys flat, which hills are not."""
+CREEP = {"hills": 0.06}
+ROCK_CREEP = 0.03
+"""Hillslope diffusion per step: rounds ridges a little, as soil creep does, and soft hills much."""
+SAND_DEG = 33.0
+"""Angle of repose of dry sand, at which the lee sides of dunes stand."""
 STEPS = {64: 90, 128: 60, 256: 32, 512: 14, 1024: 6}
 """Steps of erosion by grid: coarse grids carve the valleys, fine ones only add gullies."""
 
@@ -49,7 +54,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
         height = np.maximum(height - SEA_LEVEL * height.max(), 0)
     context.check()
     flow = np.log(gathered(receivers(height)[0], np.ones(height.size))[0]).reshape(height.shape)
-    height = (height - height.min()) * (params.height_m / max(float(height.max() - height.min()), 1e-9))
+    height = (height - height.min()) * (relief_m(params) / max(float(height.max() - height.min()), 1e-9))
     yield Progress(0.8, "baking")
     material = terrain_material(height, flow, params, request.seed, context)
     yield Produced(_mesh(height, params, material))
@@ -82,7 +87,7 @@ def raw_form(params: TerrainParams, size: int, seed: int, context: Context) -> A
         case "mountains":
             shape = (0.45 + 0.9 * broad + 0.35 * folded) * border
         case "hills":
-            shape = (0.5 + 0.9 * noise(count + 1, 4)) * (0.35 + 0.65 * border)
+            shape = (0.55 + 0.45 * np.tanh(2.5 * noise(count + 2, 3))) * (0.35 + 0.65 * border)
         case "canyons":
             mesa = np.tanh((0.35 + broad) * 5) * 0.5 + 0.5
             shape = (0.55 * mesa + 0.35 + 0.12 * folded) * border**0.35
@@ -91,7 +96,7 @@ def raw_form(params: TerrainParams, size: int, seed: int, context: Context) -> A
             shape = np.clip(1 - radius / 0.85, 0, 1) ** 0.9 * (0.75 + 0.45 * folded)
         case "dunes":
             # Wind from -x: long windward slopes, short slip faces; crests bend, fork and change in height.
-            shape = 0.1 + 0.25 * broad
+            shape = 0.1 + 0.25 * noise(count, 2)
             for scale, share in ((4.0, 1.0), (9.0, 0.28)):
                 wind = (x * scale + y * scale * 0.2) / params.feature_scale + 1.5 * noise(count, 3) + 10
                 t = wind - np.floor(wind)
@@ -117,7 +122,8 @@ def _evolved(height: Array, form: Array, params: TerrainParams, rng: np.random.G
     """Rivers and slides at one grid size."""
     size = len(height)
     nearest = min(STEPS, key=lambda known: abs(known - size))
-    talus = float(np.tan(np.radians(params.talus_deg))) * ASPECT / (params.height_m / params.size_m)
+    talus_deg = SAND_DEG if params.form == "dunes" else params.talus_deg
+    talus = float(np.tan(np.radians(talus_deg))) * ASPECT / (relief_m(params) / params.size_m)
     if params.erosion and params.form != "dunes":
         hardness = np.exp(0.5 * enlarged(rng.standard_normal((9, 9)), size))
         floor = 0.0 if params.form == "island" else 0.25
@@ -125,7 +131,7 @@ def _evolved(height: Array, form: Array, params: TerrainParams, rng: np.random.G
         strength = 0.15 * params.erosion**1.5
         rivers = Rivers(
             cutting=strength,
-            settling=(0.4 if params.form == "island" else 1.1) * params.deposition,
+            settling=SETTLING.get(params.form, 1.1) * params.deposition,
             uplift=UPLIFT.get(params.form, 0.0) * size / 64,
         )
         if params.form == "canyons":
@@ -135,8 +141,8 @@ def _evolved(height: Array, form: Array, params: TerrainParams, rng: np.random.G
         for _ in range(STEPS[nearest]):
             height = flow_step(height, rivers, hardness, uplift, rng, context.check)
             height = slide(height, talus, 1)
-            height[1:-1, 1:-1] += CREEP * curvature(height)
-    height = slide(height, 0.55 if params.form == "dunes" else talus, 12, context.check)
+            height[1:-1, 1:-1] += CREEP.get(params.form, ROCK_CREEP) * curvature(height)
+    height = slide(height, talus, 36 if params.form == "dunes" else 12, context.check)
     return terraced(height, size) if params.form == "canyons" and size == params.grid else height
 
 

@@ -50,6 +50,41 @@ def test_every_form_has_its_measures_faces_up_and_a_baked_material(form: str) ->
     assert colour.std() > 3
 
 
+def slopes(mesh: Mesh, grid: int) -> Array:
+    """Height over distance along the rows, inside the border."""
+    height: Array = mesh.positions[:, 1].reshape(grid, grid)
+    step = float(np.ptp(mesh.positions[:, 0])) / (grid - 1)
+    along: Array = np.abs(np.diff(height, axis=1))[4:-4, 4:-4] / step
+    return along
+
+
+@pytest.mark.parametrize("size_m", [500.0, 4000.0])
+def test_every_form_has_a_height_of_its_own_that_goes_with_its_size(size_m: float) -> None:
+    heights = {
+        form: float(made(form=form, grid=64, size_m=size_m).positions[:, 1].max()) for form in get_args(TerrainForm)
+    }
+    assert heights["dunes"] < heights["hills"] < heights["canyons"] < heights["mountains"]
+    assert heights["mountains"] == pytest.approx(size_m / 4, rel=1e-4)
+
+
+def test_hills_are_gentler_and_greener_than_mountains() -> None:
+    hills, mountains = made(form="hills", grid=96), made(form="mountains", grid=96)
+    assert np.quantile(slopes(hills, 96), 0.9) < 0.5 < np.quantile(slopes(mountains, 96), 0.9)
+
+    def green(mesh: Mesh) -> float:
+        assert mesh.material is not None
+        colour = mesh.material.maps[MapName.BASE_COLOR].pixels.astype(int)
+        return float((colour[..., 1] > colour[..., 0]).mean())
+
+    assert green(hills) > 0.8 > green(mountains)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_dunes_stand_no_steeper_than_dry_sand_does(seed: int) -> None:
+    dunes = slopes(made(seed, form="dunes", grid=128), 128)
+    assert np.quantile(dunes, 0.995) < np.tan(np.radians(40))
+
+
 def test_picture_and_mesh_lie_the_same_way_round() -> None:
     mesh = made(form="island", grid=64)
     assert mesh.uvs is not None
