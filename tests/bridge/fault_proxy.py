@@ -24,9 +24,18 @@ class Fault:
 async def fault_proxy(port: Callable[[], int], next_fault: Callable[[], Fault]) -> AsyncIterator[int]:
     """The port of a proxy to `port()`; every new connection asks for its fault."""
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            serving.add(task)
+            task.add_done_callback(serving.discard)
         fault = next_fault()
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port())
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port())
+        except BaseException:
+            writer.transport.abort()
+            raise
         left = [fault.cut_bytes]
 
         async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -50,10 +59,18 @@ async def fault_proxy(port: Callable[[], int], next_fault: Callable[[], Fault]) 
                 for one in (writer, far_writer):
                     one.transport.abort() if left[0] < 0 else one.close()
 
-        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+        try:
+            await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+        finally:  # nothing waits for a reader any more, or its socket would outlive the loop
+            writer.transport.abort()
+            far_writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:
         server.close()
+        for task in list(serving):
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        await asyncio.sleep(0)  # aborted transports let go of their sockets in the next turn

@@ -29,6 +29,7 @@ from engines import neutral
 from engines.assets import Sound
 from generators.catalog import Catalog
 from tests.bridge.fake_jobs import FakeHouse, FakeJobs
+from tests.workplace import PATIENCE_SECS
 
 TOKEN = "t" * 43
 
@@ -42,7 +43,7 @@ class Served:
         self.counters = Counters()
         self.registry = Registry()
         self.store = Store(root)
-        self.exporter = ExportProcess(timeout_secs=60.0)
+        self.exporter = ExportProcess(timeout_secs=PATIENCE_SECS)
         self.delivery = Delivery(self.store, self.exporter, self.counters, version="test")
         self.uploads = Uploads(self.store, file_bytes=1 << 30, pending_bytes=1 << 30)
         self.live = LiveRoom(supervisor=Supervisor(root), catalog=Catalog([]), store=self.store, counters=self.counters)

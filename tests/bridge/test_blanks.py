@@ -13,7 +13,7 @@ from bridge.blanks import MOST, Blanks
 def _filled() -> None:
     for thread in threading.enumerate():
         if thread.name == "blanks":
-            thread.join(10)
+            thread.join(120)
 
 
 def test_every_blank_is_an_empty_file_that_nobody_else_gets(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from generators.catalog import Catalog
 from tests import fakes
 from tests.bridge.fault_proxy import Fault, fault_proxy
 from tests.bridge.served import Client, client
+from tests.workplace import PATIENCE_SECS
 
 EVENTS = ("job.queued", "job.started", "job.noted", "job.produced", "job.finished", "job.failed", "job.cancelled")
 OVER = EVENTS[-3:]
@@ -35,7 +36,7 @@ OVER = EVENTS[-3:]
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(PATIENCE_SECS):
             await work
 
     asyncio.run(limited())
@@ -68,7 +69,8 @@ def test_a_job_from_its_submission_to_its_files(tmp_path: Path) -> None:
             accepted = await submit(me, "r1", params=params, seed=5, deliver={"host": "neutral"}, preview={})
             assert (accepted["seed"], accepted["duplicate"]) == (5, False)
             files = await me.hear_until("asset.files")
-            await me.hear_until("job.finished") if me.heard[-1]["type"] == "asset.files" else None
+            if "job.finished" not in {message["type"] for message in me.heard}:
+                await me.hear_until("job.finished")
             kinds = [event["type"] for event in events_of(me)]
             assert kinds == ["job.queued", "job.started", "job.noted", "job.produced", "job.finished"]
             assert [event["seq"] for event in events_of(me)] == [1, 2, 3, 4, 5]
@@ -152,9 +154,9 @@ def test_a_bridge_that_stops_keeps_its_jobs_and_the_session(tmp_path: Path) -> N
             await one._server.stop("the bridge stops", 1.0)
             await me.hear_until("closing")
             seen = [event["seq"] for event in events_of(me)]
+            finished = {event["job_id"] for event in events_of(me) if event["type"] == "job.finished"}
         async with bridge(tmp_path) as one, near(one, session=session, cursor=seen[-1]) as me:
             assert me.heard[0]["resumed"] is True
-            finished: set[str] = set()
             while len(finished) < 3:
                 event = await me.hear_until(*EVENTS)
                 seen.append(event["seq"])
@@ -173,6 +175,8 @@ def test_the_catalog_is_sent_again_when_the_devices_are_known(tmp_path: Path) ->
                 huge = next(row for row in catalog["generators"] if row["id"] == "fake.huge")
                 assert (huge["available"], "GPU" in huge["reason"]) == (False, True)
             asked = await me.ask("catalog.get", "catalog", request_id="c")
+            while not asked["request_id"]:  # sent unasked, when the devices became known after the welcome
+                asked = await me.hear_until("catalog")
             assert asked["request_id"] == "c"
             assert {row["id"] for row in asked["generators"]} == {spec.id for spec in fakes.SPECS}
 
@@ -264,7 +268,7 @@ def test_a_served_bridge_is_found_used_and_ends_cleanly(tmp_path: Path, number: 
             assert (await me.hear_until("closing"))["reason"]
 
     run(story())
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_SECS)
     assert process.returncode == 0, errors
     assert not list((tmp_path / "run").iterdir())
     lines = [json.loads(line) for line in errors.splitlines()]
@@ -286,7 +290,7 @@ def test_what_forbids_the_start_is_said_in_words(tmp_path: Path) -> None:
 
     run(story())
     process = serve(tmp_path, "--set", "prot=1")
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_SECS)
     assert process.returncode == 2
     assert "did you mean 'port'" in errors
 

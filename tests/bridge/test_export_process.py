@@ -24,7 +24,7 @@ from tests.workplace import PATIENCE_SECS
 
 
 @contextlib.asynccontextmanager
-async def exporting(root: Path, timeout_secs: float = 60.0) -> AsyncIterator[Served]:
+async def exporting(root: Path, timeout_secs: float = PATIENCE_SECS) -> AsyncIterator[Served]:
     one = Served(root)
     one.exporter._timeout_secs = timeout_secs
     try:
@@ -67,7 +67,7 @@ def test_an_export_that_takes_too_long_is_ended(tmp_path: Path) -> None:
             os.kill(pid_of(one), signal.SIGSTOP)
             with pytest.raises(RequestError, match="longer than"):
                 await one.delivery.files(digest, Deliver(host="web"))
-            one.exporter._timeout_secs = 60.0
+            one.exporter._timeout_secs = PATIENCE_SECS
             assert (await one.delivery.files(digest, Deliver(host="web"))).message.files
 
     asyncio.run(story())
@@ -185,7 +185,7 @@ def test_prints_of_a_codec_cannot_reach_the_answers(tmp_path: Path) -> None:
         [sys.executable, "-m", "bridge.exporter", str(os.getpid())],
         input=msgspec.json.encode(order) + b"\n",
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_SECS,
         check=True,
     )
     (line,) = process.stdout.splitlines()

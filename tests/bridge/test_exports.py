@@ -18,6 +18,7 @@ from bridge.messages import Deliver
 from bridge.store import Store
 from tests.bridge.served import Served, client, served
 from tests.bridge.test_store import add
+from tests.workplace import PATIENCE_SECS
 
 
 class Clock:
@@ -30,7 +31,7 @@ class Clock:
 
 def act(story: Coroutine[Any, Any, Any]) -> Any:
     async def limited() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECS):
             await story
 
     asyncio.run(limited())

@@ -74,9 +74,10 @@ def test_an_end_of_its_own_is_told_though_it_is_to_be_killed_before_we_hear_of_i
 
 def test_the_last_word_comes_before_the_end(tmp_path: Path) -> None:
     program = """
-import os, sys
+import sys
 from generators.pipe import Noted, frame
-os.write(1, b"".join(frame(Noted(run=1, text="x" * 20000)) for _ in range(50)))
+sys.stdout.buffer.write(b"".join(frame(Noted(run=1, text="x" * 20000)) for _ in range(50)))
+sys.stdout.buffer.flush()
 sys.stderr.write("noise " * 5000 + "the end")
 """
 

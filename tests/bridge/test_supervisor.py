@@ -60,7 +60,8 @@ def order(supervisor: Supervisor, spool: Path, **params: Any) -> RunOrder:
 
 def run(supervisor: Supervisor, spool: Path, **params: Any) -> tuple[Ear, Any]:
     ear = Ear()
-    return ear, supervisor.run(order(supervisor, spool, **params), ear, timeout_secs=30, silence_secs=30)
+    patience: dict[str, Any] = {"timeout_secs": PATIENCE_SECS, "silence_secs": PATIENCE_SECS}
+    return ear, supervisor.run(order(supervisor, spool, **params), ear, **patience)
 
 
 def test_one_worker_and_one_spare(tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_cancel_is_asked_first_and_forced_after_the_grace_time(tmp_path: Path) -
         await supervisor.start()
         await until(ready(supervisor, 2))
         for deaf, grace_secs in ((False, PATIENCE_SECS), (True, 0.4)):
-            ear, active = run(supervisor, tmp_path, sleep_secs=PATIENCE_SECS, deaf=deaf, child=deaf)
+            ear, active = run(supervisor, tmp_path, sleep_secs=600, deaf=deaf, child=deaf)
             at_work = psutil.Process(active.worker.process.pid)
             if deaf:  # until it has a child, a cancel is seen as the run begins
                 await until(at_work.children)
@@ -289,8 +290,10 @@ def test_a_tenant_may_give_up_waiting_and_devices_come_first(tmp_path: Path) -> 
         supervisor.lend(gone)
         supervisor.give_up(gone)
         supervisor.give_up(gone)
-        await until(lambda: supervisor.devices)
-        assert supervisor.idle_device() is not None and early.process is None
+        idle: list[bool] = []
+        supervisor.on_idle = lambda: idle.append(supervisor.idle_device() is not None and early.process is None)
+        await until(lambda: idle)
+        assert idle[0]
         await until(lambda: early.process and ready(supervisor, 2)())
         assert gone.process is None
         await supervisor.stop()

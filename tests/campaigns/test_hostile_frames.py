@@ -60,7 +60,7 @@ class Hosting:
 
     def end(self) -> int:
         self.process.terminate()
-        status = self.process.wait(30)
+        status = self.process.wait(120)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return status
@@ -94,7 +94,7 @@ async def opened(one: Hosting, *, hello: bool = True) -> AsyncIterator[ClientCon
         yield socket
 
 
-def beside(one: Hosting, attack: Callable[[], Awaitable[None]], *, limit_secs: float = 60.0) -> list[float]:
+def beside(one: Hosting, attack: Callable[[], Awaitable[None]], *, limit_secs: float = 120.0) -> list[float]:
     """Run an attack with a good client beside it; the bridge must live and stay lean. Seconds of every echo."""
 
     async def limited() -> None:
@@ -109,7 +109,7 @@ def beside(one: Hosting, attack: Callable[[], Awaitable[None]], *, limit_secs: f
     try:
         asyncio.run(limited())
     finally:
-        said, _ = good.communicate("", timeout=30)
+        said, _ = good.communicate("", timeout=120)
     assert one.alive
     assert one.memory_bytes - before < GROWTH_LIMIT_BYTES
     times: list[float] = json.loads(said)
@@ -266,7 +266,7 @@ async def upgraded(one: Hosting) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     return reader, writer
 
 
-async def closed_by_bridge(reader: asyncio.StreamReader, limit_secs: float = 30.0) -> bytes:
+async def closed_by_bridge(reader: asyncio.StreamReader, limit_secs: float = 120.0) -> bytes:
     with suppress(ConnectionError):
         async with asyncio.timeout(limit_secs):
             return await reader.read(-1)

@@ -8,6 +8,7 @@ against what the client has seen, against a replay, and against the files on dis
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -36,8 +37,9 @@ TERMINAL = ("job.finished", "job.failed", "job.cancelled")
 EVENTS = ("job.queued", "job.started", "job.noted", "job.produced", *TERMINAL)
 OUTSTANDING = 6
 """Unfinished jobs a client keeps up."""
-SETTLE_SECS = 60.0
-ORPHAN_SECS = 3.0
+SETTLE_SECS = 120.0
+ORPHAN_SECS = 60.0
+"""How long the kernel may take to end what was killed, on the slowest machine."""
 GROWING = {"steps": 40, "step_secs": 0.005, "splats": 500}
 """The same resumable work again and again: however often it is killed, it is to end as the same cloud."""
 
@@ -262,8 +264,9 @@ class House:
         self.note_family()
         workers = [child for child in self.family if _is_worker(child)]
         if workers:
-            os.kill(pick.choice(workers).pid, signal.SIGKILL)
-            self.tally.worker_kills += 1
+            with contextlib.suppress(ProcessLookupError):  # it was told to die, and has just done so
+                os.kill(pick.choice(workers).pid, signal.SIGKILL)
+                self.tally.worker_kills += 1
 
     async def kill_bridge(self) -> None:
         """kill -9, then see that nothing of it lives on and that the ledger is sound."""
@@ -298,7 +301,7 @@ class House:
             return
         self.note_family()
         self.process.terminate()
-        if await asyncio.to_thread(self.process.wait, 20) != 0:
+        if await asyncio.to_thread(self.process.wait, 120) != 0:
             self.tally.violations.append(f"a graceful stop ended with {self.process.returncode}")
         if self.process.stdout:
             self.process.stdout.close()

@@ -30,7 +30,7 @@ def home(tmp_path: Path) -> Iterator[dict[str, str]]:
             yield home
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(SECS)
 
 
 def client(home: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -77,7 +77,7 @@ class Breaking:
     def close(self) -> None:
         self._stopped.set()
         for thread in list(self._threads):
-            thread.join(10)
+            thread.join(120)
         self._listener.close()
 
 

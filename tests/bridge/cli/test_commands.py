@@ -57,7 +57,7 @@ def bridge(home: dict[str, str]) -> Iterator[dict[str, Any]]:
             yield json.loads(process.stdout.readline())
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(SECS) == 0
     assert not list(Path(home["SCENECAST_RUNTIME_DIR"]).glob("bridge-*.json"))
 
 
@@ -155,7 +155,7 @@ def test_a_cancelled_job_is_gone(home: dict[str, str], bridge: dict[str, Any], t
             else:
                 done = scenecast(home, "cancel", job)
                 assert done.returncode == 0, done.stderr
-            _, words = process.communicate(timeout=60)
+            _, words = process.communicate(timeout=SECS)
         assert process.returncode == (130 if how == "ctrl-c" else 1) and "cancelled" in words
         [row] = [row for row in json.loads(scenecast(home, "jobs", "--json").stdout) if row["job_id"] == job]
         assert row["state"] == "cancelled"
@@ -163,7 +163,7 @@ def test_a_cancelled_job_is_gone(home: dict[str, str], bridge: dict[str, Any], t
 
 
 def running_job(home: dict[str, str], before: int) -> str:
-    end = time.monotonic() + 60
+    end = time.monotonic() + SECS
     while time.monotonic() < end:
         rows = json.loads(scenecast(home, "jobs", "--json").stdout)
         if len(rows) > before and rows[0]["state"] == "running":
