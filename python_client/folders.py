@@ -13,8 +13,21 @@ FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 """Frames are taken from them where poses are found."""
 RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
 """Large and not read: they stay behind, and a folder that has nothing else is refused here."""
-POSES = ("cameras.bin", "cameras.txt", "images.bin", "images.txt", "points3d.bin", "points3d.txt", "sparse_pc.ply")
-"""The files of a COLMAP model and nerfstudio's points, in lower case; all JSON is taken besides: there are dialects."""
+POSES = (
+    "cameras.bin",
+    "cameras.txt",
+    "images.bin",
+    "images.txt",
+    "points3d.bin",
+    "points3d.txt",
+    "sparse_pc.ply",
+    "metadata",
+)
+"""The files of a COLMAP model, nerfstudio's points and Record3D's list, in lower case."""
+LISTINGS = (".json", ".csv", ".xml")
+"""Taken besides, whatever they are called: there are dialects."""
+MATRICES = ("pose", "poses", "intrinsic", "intrinsics")
+"""Folders whose text files are taken, as ScanNet has them."""
 FILES_MAX = 20_000
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date a zip can hold; the files' own would change the digest with every copy."""
@@ -53,7 +66,7 @@ def found(folder: str) -> list[str]:
         for file in files:
             whole = os.path.join(here, file)
             inside = os.path.realpath(whole).startswith(os.path.join(root, ""))
-            if _belongs(file) and inside and os.path.isfile(whole):
+            if _belongs(file, os.path.basename(here)) and inside and os.path.isfile(whole):
                 names.append(os.path.relpath(whole, root).replace(os.sep, "/"))
                 if len(names) > FILES_MAX:
                     raise ScenecastError(
@@ -62,9 +75,10 @@ def found(folder: str) -> list[str]:
     return sorted(names)
 
 
-def _belongs(file: str) -> bool:
+def _belongs(file: str, folder: str) -> bool:
     low = file.lower()
-    return not low.startswith(".") and (low.endswith((*PICTURES, *FILMS, ".json")) or low in POSES)
+    matrix = low.endswith(".txt") and folder.lower() in MATRICES
+    return not low.startswith(".") and (low.endswith((*PICTURES, *FILMS, *LISTINGS)) or low in POSES or matrix)
 
 
 def _unreadable(error: OSError) -> None:

@@ -31,6 +31,18 @@ def clean_name(name: str) -> str:
     return str(path)
 
 
+def listed_name(name: str) -> str:
+    """A path as a listing has it, made relative: listings carry the folders of the machine that wrote them.
+
+    It serves to look a file up among those of the capture, never to open one.
+    """
+    parts = PurePosixPath(name.replace("\\", "/").replace("\0", "")).parts
+    plain = [part for part in parts if part not in ("/", "//", "..", ".")]
+    if plain and plain[0].endswith(":"):
+        plain = plain[1:]
+    return str(PurePosixPath(*plain)) if plain else ""
+
+
 class Source(Protocol):
     """Named files; names use forward slashes and are relative to the root."""
 

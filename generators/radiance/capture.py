@@ -18,13 +18,30 @@ from engines.errors import EnginesError
 from generators.radiance import colmap, transforms_json
 from generators.radiance.archive import CaptureError, Source, open_source
 from generators.radiance.colmap import Points
+from generators.radiance.dialects import photogrammetry, telephones
+from generators.radiance.dialects.shared import NEUTRAL_FROM_Z_UP as NEUTRAL_FROM_Z_UP
+from generators.radiance.dialects.shared import Dialect
 from generators.radiance.transforms_json import EXTENSIONS, Listed
 
-NEUTRAL_FROM_Z_UP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], np.float64)
 FRAMES_MIN = 3
 POINTS_MAX = 20_000_000
 LISTINGS = ("transforms.json", "transforms_train.json")
 MODELS = ("cameras.bin", "cameras.txt")
+OTHERS: tuple[Callable[[Source], Dialect | None], ...] = (
+    telephones.polycam,
+    telephones.record3d,
+    telephones.scanner_app,
+    telephones.scannet,
+    photogrammetry.reality_capture,
+    photogrammetry.metashape,
+)
+UNREAD_POSES = {
+    "cameras.sfm": "Meshroom",
+    "reconstruction.json": "OpenSfM or OpenDroneMap",
+    "bundle.out": "Bundler",
+    "poses_bounds.npy": "LLFF",
+    "calibrated_camera_parameters.txt": "Pix4D",
+}
 
 
 @dataclass(frozen=True)
@@ -53,11 +70,24 @@ class Capture:
     kind: str
     unit_m: float | None = None
     """Metres in one unit of the poses, where the capture says so."""
+    notes: tuple[str, ...] = ()
+    """What was chosen or assumed in reading it."""
 
 
 def has_poses(source: Source) -> bool:
     """Whether a capture says from where its photographs were taken, whatever that is worth."""
-    return _first(source.names, LISTINGS) is not None or _first(source.names, MODELS) is not None
+    if _first(source.names, LISTINGS) is not None or _first(source.names, MODELS) is not None:
+        return True
+    return any(reader(source) is not None for reader in OTHERS)
+
+
+def unread_poses(source: Source) -> str:
+    """A sentence on poses that come with a capture in a form that is not read, or an empty one."""
+    for name in sorted(source.names):
+        program = UNREAD_POSES.get(PurePosixPath(name).name.lower())
+        if program is not None:
+            return f"{name} seems to hold camera poses by {program}, which are not read; export them as a COLMAP model"
+    return ""
 
 
 def unchecked() -> None:
@@ -65,36 +95,24 @@ def unchecked() -> None:
 
 
 def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
-    """The capture in a folder or zip: a `transforms.json` in any dialect, or a COLMAP model, and its photographs.
+    """The capture in a folder or zip: posed photographs in any of the dialects that `docs/captures.md` names.
 
     `check` is called before each photograph; what it raises ends the work. Raises `CaptureError` when there are no
     poses, the pose file is damaged, or fewer than 3 photographs remain.
     """
     with open_source(path) as source:
-        listing, model = _first(source.names, LISTINGS), _first(source.names, MODELS)
-        original: NDArray[np.float64] | None = None
-        points: Points | None = None
-        metres: float | None = None
-        if listing is not None:
-            document = transforms_json.parse(source.read(listing), listing)
-            listed, original, metres = list(document.frames), document.applied, document.unit_m
-            neutral_from_source, kind, root = NEUTRAL_FROM_Z_UP, "transforms.json", PurePosixPath(listing).parent
-            points = _listed_points(source, document, root)
-        elif model is not None:
-            listed, points = _read_colmap(source, model)
-            neutral_from_source, kind = upright(listed), "COLMAP"
-            root = PurePosixPath(model).parent
-        else:
-            raise CaptureError(
-                f"{path.name} holds no camera poses; expected transforms.json or a COLMAP model (cameras.bin or .txt). "
-                "capture.poses finds them from the photographs alone"
-            )
-        frames, skipped = _existing(source, listed, root, check)
+        read = _read(source, path.name)
+        frames, skipped = _existing(source, list(read.frames), read.root, check)
+    skipped += [Skipped(name, reason) for name, reason in read.unposed]
     if len(frames) < FRAMES_MIN:
         reasons = "; ".join(f"{s.name}: {s.reason}" for s in skipped[:5])
         raise CaptureError(
-            f"{len(frames)} of {len(listed)} photographs can be used, at least {FRAMES_MIN} are needed. {reasons}"
+            f"{len(frames)} of {len(frames) + len(skipped)} photographs can be used, at least {FRAMES_MIN} are needed. "
+            f"{reasons}"
         )
+    neutral_from_source, metres, points = read.neutral_from_source, read.unit_m, read.points
+    if neutral_from_source is None:
+        neutral_from_source = upright(list(read.frames))
     if metres is not None:
         neutral_from_source = np.diag([metres, metres, metres, 1.0]) @ neutral_from_source
     if points is not None:
@@ -113,10 +131,34 @@ def read_capture(path: Path, check: Callable[[], None] = unchecked) -> Capture:
         frames=tuple(frames),
         skipped=tuple(skipped),
         neutral_from_source=neutral_from_source,
-        source_from_original=original,
+        source_from_original=read.source_from_original,
         points=points,
-        kind=kind,
+        kind=read.kind,
         unit_m=metres,
+        notes=read.notes,
+    )
+
+
+def _read(source: Source, name: str) -> Dialect:
+    """What the capture's listing says, whatever its dialect. Raises `CaptureError` without one."""
+    listing = _first(source.names, LISTINGS)
+    if listing is not None:
+        document, root = transforms_json.parse(source.read(listing), listing), PurePosixPath(listing).parent
+        points = _listed_points(source, document, root)
+        return Dialect(
+            *("transforms.json", document.frames, root, NEUTRAL_FROM_Z_UP, document.unit_m, points, document.applied)
+        )
+    models = sorted(one for one in source.names if PurePosixPath(one).name in MODELS)
+    if models:
+        return _largest_model(source, models)
+    for reader in OTHERS:
+        read = reader(source)
+        if read is not None:
+            return read
+    raise CaptureError(
+        f"{name} holds no camera poses; expected transforms.json or a COLMAP model (cameras.bin or .txt), or one of "
+        "the exports that the documentation of captures names. "
+        + (unread_poses(source) or "capture.poses finds them from the photographs alone")
     )
 
 
@@ -159,6 +201,25 @@ def points_from_ply(content: bytes, name: str) -> Points:
         colours = (raw / 255 if raw.dtype == np.uint8 else raw).astype(np.float32)
     known = np.isfinite(positions).all(1)
     return Points(positions[known], np.clip(colours[known], 0, 1))
+
+
+def _largest_model(source: Source, models: list[str]) -> Dialect:
+    """Of COLMAP's models that lie equally deep, as `sparse/0` and `sparse/1` do, the one with most photographs."""
+    first = _first(models, MODELS)
+    alike = [
+        one
+        for one in models
+        if first is not None
+        and PurePosixPath(one).name == PurePosixPath(first).name
+        and PurePosixPath(one).parent.parent == PurePosixPath(first).parent.parent
+    ]
+    read = [(one, *_read_colmap(source, one)) for one in alike]
+    name, listed, points = max(read, key=lambda one: len(one[1]))
+    notes: tuple[str, ...] = ()
+    if len(read) > 1:
+        folder = PurePosixPath(name).parent
+        notes = (f"of {len(read)} COLMAP models the largest is used, {folder}, with {len(listed)} photographs",)
+    return Dialect("COLMAP", tuple(listed), PurePosixPath(name).parent, None, points=points, notes=notes)
 
 
 def _read_colmap(source: Source, model: str) -> tuple[list[Listed], Points | None]:
@@ -239,13 +300,22 @@ def mask_for(name: str, names: frozenset[str]) -> str | None:
 
 
 def _find(file: str, names: frozenset[str], by_tail: dict[str, list[str]], root: PurePosixPath) -> str | None:
-    """The file of that name beside the pose file, below `images/`, or the only one anywhere that ends the same."""
+    """The file of that name beside the pose file, below `images/`, or the one anywhere whose path ends most alike."""
     parents = [root, root / "images", root.parent / "images", root.parent.parent / "images"]
     for parent in parents:
         for extension in EXTENSIONS:
             candidate = str(parent / (file + extension))
             if candidate in names:
                 return candidate
-    alike = by_tail.get(PurePosixPath(file).name, [])
-    fitting = [name for name in alike if name.endswith("/" + file)] or alike
-    return fitting[0] if len(fitting) == 1 else None
+    tail = PurePosixPath(file).name
+    alike = [name for extension in EXTENSIONS for name in by_tail.get(tail + extension, [])]
+    if not alike:
+        return None
+    ends = [_same_folders(file, name) for name in alike]
+    return alike[ends.index(max(ends))] if ends.count(max(ends)) == 1 else None
+
+
+def _same_folders(one: str, other: str) -> int:
+    """How many folders two paths have in common, counted from their ends."""
+    pairs = zip(reversed(PurePosixPath(one).parts[:-1]), reversed(PurePosixPath(other).parts[:-1]), strict=False)
+    return next((count for count, (a, b) in enumerate(pairs) if a != b), min(one.count("/"), other.count("/")))

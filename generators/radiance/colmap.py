@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
-from generators.radiance.archive import CaptureError, clean_name
+from generators.radiance.archive import CaptureError, listed_name
 from generators.radiance.lens import Lens
 from generators.radiance.transforms_json import Listed
 
@@ -22,8 +22,12 @@ MODELS: dict[int, tuple[str, int]] = {
     4: ("OPENCV", 8),
     5: ("OPENCV_FISHEYE", 8),
     6: ("FULL_OPENCV", 12),
+    8: ("SIMPLE_RADIAL_FISHEYE", 4),
+    9: ("RADIAL_FISHEYE", 5),
 }
 """Model number in binary files: its name in text files, and how many numbers it has."""
+OTHERS = {7: "FOV", 10: "THIN_PRISM_FISHEYE", 11: "RAD_TAN_THIN_PRISM_FISHEYE"}
+"""Those that are refused by name."""
 _COUNTS = dict(MODELS.values())
 NAME_BYTES_MAX = 4096
 
@@ -42,6 +46,8 @@ def lens_from_model(model: str, width: int, height: int, p: list[float]) -> Lens
         raise CaptureError(f"COLMAP camera model {model} is not known; undistort the images with COLMAP first")
     if len(p) != _COUNTS[model] or not np.isfinite(p).all():
         raise CaptureError(f"COLMAP camera model {model} needs {_COUNTS[model]} finite numbers, got {len(p)}")
+    if model.endswith("RADIAL_FISHEYE"):
+        return Lens(p[0], p[0], p[1], p[2], width, height, radial=tuple(p[3:]), fisheye=True)
     if model.startswith("SIMPLE") or model == "RADIAL":
         return Lens(p[0], p[0], p[1], p[2], width, height, radial=tuple(p[3:]))
     fx, fy, cx, cy, *rest = p
@@ -60,7 +66,7 @@ def _listed(name: str, q: tuple[float, ...], t: tuple[float, ...], lens: Lens) -
     pose[:3, 3] = -rotation.T @ np.array(t, np.float64)
     if not np.isfinite(pose).all():
         raise CaptureError(f"{name}: its pose is not finite")
-    return Listed(file=clean_name(name), world_from_camera=pose, lens=lens)
+    return Listed(file=listed_name(name), world_from_camera=pose, lens=lens)
 
 
 def rotation_matrix(q: NDArray[np.float64], where: str) -> NDArray[np.float64]:
@@ -152,7 +158,9 @@ def parse_binary(cameras: bytes, images: bytes) -> list[Listed]:
     for _ in range(int(reader.take("Q")[0])):
         number, model, width, height = (int(v) for v in reader.take("iiQQ"))
         if model not in MODELS:
-            raise CaptureError(f"COLMAP camera model {model} is not known; undistort the images with COLMAP first")
+            raise CaptureError(
+                f"COLMAP camera model {OTHERS.get(model, model)} is not known; undistort the images with COLMAP first"
+            )
         name, count = MODELS[model]
         lenses[number] = lens_from_model(name, width, height, list(reader.take(f"{count}d")))
     reader, frames = _Reader(images, "images.bin"), []

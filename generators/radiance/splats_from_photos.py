@@ -82,6 +82,8 @@ def _from_posed(
         photographs, unreadable = beside(
             lambda: load_photographs(capture, longest_side_px=params.resolution_px, check=beside.wanted, shelf=shelf)
         )
+        for sentence in capture.notes:
+            yield Note(sentence)
         yield from _left_out((*capture.skipped, *unreadable), len(photographs))
         trainer = yield from _trained(request, params, photographs, capture.points, context, beside, shelf)
     if capture.unit_m is None:

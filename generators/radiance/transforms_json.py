@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.radiance.archive import CaptureError, clean_name
+from generators.radiance.archive import CaptureError, listed_name
 from generators.radiance.lens import Lens
 
 EXTENSIONS = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp")
+MODELS = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE", "OPENCV_FISHEYE")
 RADIAL = ("k1", "k2", "k3", "k4")
 FRAMES_MAX = 20_000
 
@@ -46,19 +47,22 @@ class Listed:
 def lens_from_json(values: dict[str, Any], width: int, height: int) -> Lens:
     """The lens that a frame's numbers describe, for a photograph whose true size is `width` × `height`."""
     w, h = _number(values, "w", width), _number(values, "h", height)
-    fx = values.get("fl_x") or _focal(values.get("camera_angle_x"), w)
+    longer = max(w, h)
+    fx = values.get("fl_x") or _focal(values.get("camera_angle_x"), w) or _number(values, "focal_36mm", 0) * longer / 36
     fy = values.get("fl_y") or _focal(values.get("camera_angle_y"), h)
     focal = fx or fy
     if not focal:
         raise CaptureError("neither a focal length (fl_x) nor a field of view (camera_angle_x) is given")
     model = str(values.get("camera_model", "OPENCV"))
-    if model not in ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "OPENCV_FISHEYE"):
-        raise CaptureError(f"camera_model {model} is not known; expected a pinhole, OPENCV or OPENCV_FISHEYE")
+    if model == "EQUIRECTANGULAR":
+        raise CaptureError("is a panorama (EQUIRECTANGULAR); cut it into flat views with their own poses first")
+    if model not in MODELS or any(str(key).startswith("ftheta") for key in values):
+        raise CaptureError(f"camera_model {model} is not known; expected one of {', '.join(MODELS)}, without ftheta")
     lens = Lens(
         fx=float(fx or focal),
         fy=float(fy or focal),
-        cx=_number(values, "cx", w / 2),
-        cy=_number(values, "cy", h / 2),
+        cx=_number(values, "cx", w / 2 + _number(values, "offset_x", 0) * longer),
+        cy=_number(values, "cy", h / 2 + _number(values, "offset_y", 0) * longer),
         width=round(w),
         height=round(h),
         radial=tuple(_number(values, key, 0.0) for key in RADIAL),
@@ -136,7 +140,7 @@ def parse(content: bytes, name: str) -> Document:
     return Document(
         frames=tuple(_listed(frames, shared, name)),
         applied=None if applied is None else _matrix(applied, "applied_transform"),
-        points=clean_name(points) if isinstance(points, str) else None,
+        points=listed_name(points) if isinstance(points, str) else None,
         unit_m=unit if unit > 0 else None,
     )
 
@@ -150,10 +154,10 @@ def _listed(frames: list[Any], shared: dict[str, Any], name: str) -> Iterator[Li
         pose = rigid(_matrix(frame.get("transform_matrix"), f"{where} transform_matrix"), where)
         mask, depth = frame.get("mask_path"), frame.get("depth_file_path")
         yield Listed(
-            file=clean_name(frame["file_path"]),
+            file=listed_name(frame["file_path"]),
             world_from_camera=pose @ flip,
             intrinsics={**shared, **frame},
-            mask=clean_name(mask) if isinstance(mask, str) else None,
-            depth=clean_name(depth) if isinstance(depth, str) else None,
+            mask=listed_name(mask) if isinstance(mask, str) else None,
+            depth=listed_name(depth) if isinstance(depth, str) else None,
             depth_unit=_number({**shared, **frame}, "depth_unit_scale_factor", 0.001),
         )

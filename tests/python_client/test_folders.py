@@ -25,6 +25,9 @@ FILES = {
     "sparse/0/points3D.bin": b"p",
     "sparse_pc.ply": b"ply",
     "walk.MP4": b"film",
+    "pose/0.txt": b"matrix",
+    "registration.csv": b"rows",
+    "scan/metadata": b"list",
     "IMG_2.HEIC": b"fourth",
 }
 LEFT_BEHIND = ("notes.txt", ".git/x.png", "images/.thumb.png", "model.bin", "database.db", "cloud.ply", "images/a.DNG")

@@ -10,7 +10,7 @@ from pathlib import Path
 from engines.assets import Capture, Clip
 from generators.events import Context, Event, GeneratorError, Note, Produced, Progress, Request
 from generators.radiance.archive import CaptureError, open_source
-from generators.radiance.capture import has_poses
+from generators.radiance.capture import has_poses, unread_poses
 from generators.radiance.capture_specs import CapturePosesParams
 from generators.radiance.poses import films
 from generators.radiance.poses.films import is_film
@@ -51,6 +51,8 @@ def found_poses(
         )
         if has_poses(source):
             yield Note("the camera poses that came with the photographs were not used")
+        elif unread_poses(source):
+            yield Note(unread_poses(source))
         found = yield from find_poses(source, folder, params, seed=seed, check=context.check, filmed=filmed)
     for left in folder.iterdir():
         if left != found.path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,20 @@ def without_extension() -> dict[str, Any]:
 
 
 ANGLE = 2 * float(np.arctan(12 / VIEWS[0].camera.fx))
+
+
+def with_paths(change: Callable[[str], str]) -> dict[str, Any]:
+    document = transforms(VIEWS)
+    for frame in document["frames"]:
+        frame["file_path"] = change(frame["file_path"])
+    return document
+
+
 DIALECTS = {
+    "folders of Windows": with_paths(lambda name: "C:\\Users\\me\\scan\\" + name.replace("/", "\\")),
+    "folders of another machine": with_paths(lambda name: "/home/me/scan/" + name),
+    "from below": with_paths(lambda name: "../../" + name.removesuffix(".png")),
+    "one radial number": changed(camera_model="SIMPLE_RADIAL", k1=0.0),
     "intrinsics by frame": per_frame(),
     "angle instead of focal length": changed(fl_x=None, fl_y=None, camera_angle_x=ANGLE),
     "size left to be looked up": changed(w=None, h=None, cx=None, cy=None),
@@ -185,7 +199,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "a way out": (
         json.dumps({"frames": [{"file_path": "../../etc/passwd", "transform_matrix": np.eye(4).tolist()}]}),
-        "points outside the capture",
+        "etc/passwd: the file is missing",
     ),
 }
 
