@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from engines.assets import FloatArray
 from generators.fields.lattice import FAINT, VERTICES, Lattice, lattice_of
+from generators.fields.laying import mark_bricks, widen
 from generators.radiance.rasterizer.kernels import parallel_kernel, prange
-
-_OFFSETS = np.array([(i >> 2 & 1, i >> 1 & 1, i & 1) for i in range(8)], np.int32)
 
 
 @parallel_kernel
@@ -82,9 +81,7 @@ def continued(lattice: Lattice, known: NDArray[np.uint8], rounds: int) -> None:
 
 def refined(old: Lattice, keep: NDArray[np.bool_]) -> Lattice:
     """The lattice of twice the cells, holding the children of the cells [B, 64] to be kept."""
-    parents = old.vertices()[keep.reshape(-1)]
-    children = np.concatenate([parents * 2 + offset for offset in _OFFSETS])
-    new = lattice_of(children, old.cells * 2, np.tile(old.occupied[keep], len(_OFFSETS)))
+    new = lattice_of(old.cells_in(keep, 2), old.cells * 2, np.repeat(old.occupied[keep], 8))
     vertices = new.vertices()
     values = np.zeros_like(new.values)
     _halved(old.values, old.places, old.active, vertices, values)
@@ -96,14 +93,14 @@ def refined(old: Lattice, keep: NDArray[np.bool_]) -> Lattice:
 
 def bricks_for(old: Lattice, keep: NDArray[np.bool_]) -> int:
     """About how many bricks the lattice of twice the cells would have for these cells [B, 64]."""
-    halves = old.vertices()[keep.reshape(-1)].astype(np.int64) // 2
-    keys = (halves[:, 0] * old.cells + halves[:, 1]) * old.cells + halves[:, 2]
-    return int(len(np.unique(keys)) * 1.3)
+    needed = np.zeros((old.cells // 2,) * 3, np.uint8)
+    mark_bricks(old.cells_in(keep, 2), np.int64(old.cells * 2), needed)
+    return int(np.count_nonzero(needed))
 
 
 def thinned(old: Lattice, keep: NDArray[np.bool_], *states: FloatArray) -> tuple[Lattice, list[FloatArray]]:
     """The same lattice without some cells [B, 64], and arrays [B · 64, 16] that belong to its vertices."""
-    new = lattice_of(old.vertices()[keep.reshape(-1)], old.cells, old.occupied[keep])
+    new = lattice_of(old.cells_in(keep), old.cells, old.occupied[keep])
     homes = old.places[tuple(new.bricks.T)]
     rows = (homes[:, None] * VERTICES + np.arange(VERTICES)).reshape(-1)
     new.values = old.values[rows]
@@ -112,15 +109,6 @@ def thinned(old: Lattice, keep: NDArray[np.bool_], *states: FloatArray) -> tuple
 
 def widened(lattice: Lattice, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The cells to be kept, and their neighbours wherever the lattice has them occupied."""
-    n = lattice.cells
-    cells = lattice.vertices().reshape(len(lattice), VERTICES, 3)[keep]
-    result = keep.copy()
-    for axis in range(3):
-        for sign in (-1, 1):
-            moved = cells.copy()
-            moved[:, axis] += sign
-            moved = moved[((moved >= 0) & (moved < n)).all(1)]
-            homes = lattice.places[tuple((moved // 4).T)]
-            known = homes >= 0
-            result[homes[known], (moved % 4 @ np.array([16, 4, 1]))[known]] = True
-    return result & (lattice.occupied > 0)
+    out = np.empty_like(lattice.occupied)
+    widen(lattice.around, lattice.occupied, np.ascontiguousarray(keep).view(np.uint8), out)
+    return out.view(np.bool_)

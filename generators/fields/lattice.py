@@ -7,11 +7,13 @@ The lattice spans the cube -2 … 2 of contracted space with `cells` cells along
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
+from generators.fields.laying import activate, connect, list_cells, mark_bricks, mark_cells
 
 BRICK = 4
 VERTICES = BRICK**3
@@ -23,8 +25,6 @@ EXTENT = 4.0
 FARTHEST_GAP = 6
 FAINT = np.float32(-12.0)
 """Log density of a vertex that nothing is known about."""
-
-_CORNERS = np.array([(i >> 2 & 1, i >> 1 & 1, i & 1) for i in range(8)])
 
 
 @dataclass(eq=False)
@@ -58,12 +58,18 @@ class Lattice:
 
     def vertices(self) -> NDArray[np.int32]:
         """Lattice coordinates int32 [B · 64, 3] of all vertices, in the order of `values`."""
-        inside = np.stack(np.meshgrid(*[np.arange(BRICK)] * 3, indexing="ij"), -1).reshape(-1, 3)
-        return (self.bricks[:, None] * BRICK + inside).reshape(-1, 3).astype(np.int32)
+        return self.cells_in(np.ones((len(self), VERTICES), np.uint8))
+
+    def cells_in(self, keep: NDArray[Any], times: int = 1) -> NDArray[np.int32]:
+        """Coordinates int32 [M · times³, 3] of the cells in a mask [B, 64], each parted `times` along every side."""
+        kept = np.ascontiguousarray(keep).view(np.uint8)
+        out = np.empty((int(np.count_nonzero(kept)) * times**3, 3), np.int32)
+        list_cells(self.bricks, kept, np.int64(times), out)
+        return out
 
     def occupied_cells(self) -> NDArray[np.int32]:
         """Lattice coordinates int32 [M, 3] of the occupied cells."""
-        return self.vertices()[self.occupied.reshape(-1) > 0]
+        return self.cells_in(self.occupied)
 
 
 def lattice_of(cells_at: NDArray[np.integer], cells: int, marks: NDArray[np.uint8] | None = None) -> Lattice:
@@ -75,19 +81,14 @@ def lattice_of(cells_at: NDArray[np.integer], cells: int, marks: NDArray[np.uint
     if cells % BRICK:
         raise ValueError(f"a lattice has a multiple of {BRICK} cells along a side, not {cells}")
     n = cells // BRICK
-    fitting = ((cells_at >= 0) & (cells_at < cells - 1)).all(1)
-    known = cells_at[fitting].astype(np.int64)
-    homes, inside = known // BRICK, known % BRICK
-    needed = np.zeros((n, n, n), np.bool_)
-    for corner in _CORNERS:
-        crossing = ((inside == BRICK - 1) | (corner == 0)).all(1)
-        x, y, z = (homes[crossing] + corner).T
-        needed[x, y, z] = True
+    at = np.ascontiguousarray(cells_at, np.int32)
+    needed = np.zeros((n, n, n), np.uint8)
+    mark_bricks(at, np.int64(cells), needed)
     bricks = np.argwhere(needed).astype(np.int32)
-    places = np.full((n, n, n), -1, np.int32)
-    places[tuple(bricks.T)] = np.arange(len(bricks), dtype=np.int32)
+    places = _places_of(bricks, n)
     occupied = np.zeros((len(bricks), VERTICES), np.uint8)
-    occupied[places[tuple(homes.T)], inside @ np.array([16, 4, 1])] = 1 if marks is None else marks[fitting]
+    told = np.ones(len(at), np.uint8) if marks is None else np.ascontiguousarray(marks)
+    mark_cells(at, told, np.int64(cells), places, occupied)
     return completed(cells, bricks, occupied, places)
 
 
@@ -95,33 +96,21 @@ def completed(
     cells: int, bricks: NDArray[np.int32], occupied: NDArray[np.uint8], places: NDArray[np.int32] | None = None
 ) -> Lattice:
     """A lattice of these bricks with everything that follows from them."""
-    n = cells // BRICK
     if places is None:
-        places = np.full((n, n, n), -1, np.int32)
-        places[tuple(bricks.T)] = np.arange(len(bricks), dtype=np.int32)
-    padded = np.pad(places, 1, constant_values=-1)
-    joined = np.stack([padded[tuple((bricks + 1 + corner).T)] for corner in _CORNERS], 1)
-    sides = [tuple((bricks + 1 + sign * np.eye(3, dtype=np.int32)[axis]).T) for axis in range(3) for sign in (-1, 1)]
-    around = np.stack([padded[side] for side in sides], 1)
+        places = _places_of(bricks, cells // BRICK)
+    joined, around = np.empty((len(bricks), 8), np.int32), np.empty((len(bricks), 6), np.int32)
+    connect(bricks, places, joined, around)
+    active = np.empty_like(occupied)
+    activate(bricks, places, occupied, active)
     values = np.zeros((len(bricks) * VERTICES, CHANNELS), np.float32)
     values[:, 0] = FAINT
-    active = _active(places, bricks, occupied)
-    return Lattice(
-        cells, bricks, places, gaps_of(places), np.ascontiguousarray(joined), np.ascontiguousarray(around),
-        occupied, active, values,
-    )  # fmt: skip
+    return Lattice(cells, bricks, places, gaps_of(places), joined, around, occupied, active, values)
 
 
-def _active(places: NDArray[np.int32], bricks: NDArray[np.int32], occupied: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Which vertices belong to an occupied cell, uint8 [B, 64]."""
-    active = np.zeros_like(occupied)
-    rows, inside = np.nonzero(occupied)
-    at = np.stack([inside // 16, inside // 4 % 4, inside % 4], 1)
-    for corner in _CORNERS:
-        moved = at + corner
-        homes = bricks[rows] + moved // BRICK
-        active[places[tuple(homes.T)], moved % BRICK @ np.array([16, 4, 1])] = 1
-    return active
+def _places_of(bricks: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+    places = np.full((n, n, n), -1, np.int32)
+    places[tuple(bricks.T)] = np.arange(len(bricks), dtype=np.int32)
+    return places
 
 
 def gaps_of(places: NDArray[np.int32]) -> NDArray[np.uint8]:
