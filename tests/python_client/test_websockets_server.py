@@ -40,12 +40,12 @@ def server(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[int]
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(120)
     try:
         yield port
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(120)
         loop.close()
 
 
