@@ -6,8 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from engines.conventions import Host
 from engines.hosts import HOSTS
+from engines.transforms import Matrix, host_from_neutral
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "conventions.md"
 
@@ -42,6 +45,20 @@ def _overview() -> Iterator[str]:
         axes = f"{host.axes.x} | {host.axes.y} | {host.axes.z}"
         yield f"| {host.name} | {axes} | {host.handed} | {host.unit_m:g} m | {host.front} | {green} | {origin} |"
     yield ""
+    yield "In numbers: what the host calls a neutral point (x, y, z) in metres, and a neutral rotation (w, x, y, z).\n"
+    yield "| host | point | rotation |\n|---|---|---|"
+    for host in HOSTS.values():
+        matrix = host_from_neutral(host)
+        point, axis = _components(matrix), _components(matrix * np.linalg.det(matrix))
+        scale = "" if host.unit_m == 1 else f"{1 / host.unit_m:g} · "
+        yield f"| {host.name} | {scale}({point}) | (w, {axis}) |"
+    yield ""
+
+
+def _components(signed_permutation: Matrix) -> str:
+    """The rows as a reader writes them by hand: `x, -z, y`."""
+    names = [("-" if row.sum() < 0 else "") + "xyz"[int(np.argmax(np.abs(row)))] for row in signed_permutation]
+    return ", ".join(names)
 
 
 def _section(host: Host) -> Iterator[str]:

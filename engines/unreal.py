@@ -46,8 +46,8 @@ UNREAL = Host(
         "Normal maps are DirectX-style, green down, and need the compression Normalmap (Unreal documentation, "
         "Texture Format Support and Settings).",
         "orm needs sRGB off, best by the compression Masks (Unreal documentation, Texture Compression Settings).",
-        "Imported meshes keep their own idea of forward, usually +Y, so a GLB may need a yaw beside things placed "
-        "by this row (Unreal forum, What exactly is forward in Unreal Engine).",
+        "Unreal's glTF importer puts glTF's (x, y, z) at 100 · (x, z, y), where a front faces +Y: turn an imported GLB "
+        "by a yaw of 90° within what this row places (Unreal source, GLTFCore, ConversionUtilities.h).",
         "Splats: UEFN imports binary PLY and SPZ, plug-ins for Unreal PLY (Epic documentation, Gaussian Splats "
         "Technical Reference in UEFN).",
         "Movies play through Media Framework from Content/Movies; image sequences through ImgMedia (Unreal "
