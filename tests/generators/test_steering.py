@@ -29,7 +29,7 @@ def test_a_run_stands_still_until_it_is_resumed() -> None:
         time.sleep(0.001)
     assert said == [Steered(run=7, paused=True)] and not passed.wait(0.05)
     helm.steer("resume")
-    assert passed.wait(5) and said == [Steered(run=7, paused=True), Steered(run=7, paused=False)]
+    assert passed.wait(120) and said == [Steered(run=7, paused=True), Steered(run=7, paused=False)]
     thread.join()
     helm.check()
     assert len(said) == 2

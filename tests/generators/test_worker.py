@@ -130,7 +130,7 @@ def test_a_worker_of_a_dead_parent_ends_even_before_it_is_ready() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     with worker(parent=gone.pid) as one:
-        assert one.process.wait(10) == 0
+        assert one.process.wait(PATIENCE_SECS) == 0
 
 
 def test_a_killed_parent_takes_its_worker_along_while_it_is_still_loading() -> None:
@@ -144,7 +144,7 @@ os.kill(os.getpid(), 9)
     environment = {**os.environ, **fakes.ENVIRONMENT}
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
     assert ran.returncode == -signal.SIGKILL
-    until = time.monotonic() + 3
+    until = time.monotonic() + PATIENCE_SECS
     while _lives(int(ran.stdout)) and time.monotonic() < until:
         time.sleep(0.01)
     assert not _lives(int(ran.stdout))

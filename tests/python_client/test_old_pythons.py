@@ -49,6 +49,6 @@ def test_the_whole_path_as_a_vendored_package(version: str, tmp_path: Path) -> N
     shutil.copytree(ROOT / "python_client", package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "vendored" / "__init__.py").touch()
     command = [python, "-I", "-W", "error", "-c", SCRIPT, str(tmp_path), str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("fine")

@@ -32,7 +32,7 @@ def bridge(folder: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[bytes
         yield process, process.pid
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -60,10 +60,10 @@ def paint(client: Client) -> None:
     live = client.live("live.painterly", {"stroke_px": 6.0}, width_px=WIDTH, height_px=HEIGHT, seed=5)
     shown = pixels(live.answer_to(live.push(colour=codes), 120))
     assert np.array_equal(shown, Painter(5).paint(codes, PainterlyParams(stroke_px=6.0)))
-    again = pixels(live.answer_to(live.push(params={"stroke_px": 12.0}), 60))
+    again = pixels(live.answer_to(live.push(params={"stroke_px": 12.0}), 120))
     assert np.array_equal(again, Painter(5).paint(codes, PainterlyParams(stroke_px=12.0)))
     live.close()
-    live.wait_until(lambda one: one.over, 10)
+    live.wait_until(lambda one: one.over, 120)
 
 
 def dress(client: Client) -> None:
@@ -79,15 +79,15 @@ def dress(client: Client) -> None:
     assert np.abs(shown.astype(int) - own).mean() < 3  # depth came through a buffer of 0..1
     exact = live.push(depth=depth, normal=normal, normal_dtype="<f4", camera=numbers(view))
     twin = Dresser(2).dress(depth, normal, view, RetextureParams(material="red bricks", texture_px=256))
-    assert np.array_equal(pixels(live.answer_to(exact, 60))[::-1], twin)
+    assert np.array_equal(pixels(live.answer_to(exact, 120))[::-1], twin)
     live.close()
 
 
 def look(client: Client) -> None:
     rock = client.submit("mesh.rock", seed=3, host="")
-    rock.wait(60)
+    rock.wait(120)
     cloud = client.submit("splats.from_mesh", inputs={"mesh": rock.assets[0].digest}, count=2000, host="")
-    cloud.wait(60)
+    cloud.wait(120)
     live = client.live("view.splats", inputs={"splats": cloud.assets[0]}, width_px=WIDTH, height_px=HEIGHT, alpha=True)
     shown = pixels(live.answer_to(live.push(camera=numbers(camera(WIDTH, HEIGHT, (1.5, 1.0, 2.0)))), 120))
     cover = shown[..., 3]
@@ -106,7 +106,7 @@ def test_every_embedded_live_generator_answers_and_a_killed_bridge_is_survived(f
         before = pixels(live.answer_to(live.push(colour=codes), 120))
         os.kill(pid, signal.SIGKILL)
         process.wait()
-        client.drive(lambda: live.state == "lost", 20, "the loss")
+        client.drive(lambda: live.state == "lost", 120, "the loss")
         with bridge(folder):
-            client.drive(lambda: live.answered >= 2, 60, "the session's return")
+            client.drive(lambda: live.answered >= 2, 120, "the session's return")
             assert live.image is not None and np.array_equal(pixels(live.image), before)

@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridge.messages import GrowthWish, JobFinished, JobGrown, JobNoted, JobProgress, JobQueued, JobState, JobSteer
+from bridge.messages import (
+    GrowthWish,
+    JobFinished,
+    JobGrown,
+    JobNoted,
+    JobProgress,
+    JobQueued,
+    JobState,
+    JobSteer,
+    JobSteered,
+)
 from engines import growth, neutral
 from engines.assets import Splats
 from generators.catalog import Catalog
@@ -128,10 +138,10 @@ def test_a_training_is_paused_and_finished_as_it_stands(tmp_path: Path) -> None:
             job_id = place.submit(generator="splats.quick", params=params, inputs=inputs).job_id
             await place.until(lambda: place.of(job_id, JobProgress) and fraction(place, job_id) > 0, 120)
             place.jobs.steer(place.session, JobSteer(job_id=job_id, action="pause"))
-            await asyncio.sleep(0.5)
-            stands = fraction(place, job_id)
-            await asyncio.sleep(0.5)
-            assert fraction(place, job_id) == stands
+            await place.until(lambda: [told.steered for told in place.of(job_id, JobSteered)] == ["paused"])
+            stands = len(place.of(job_id, JobProgress))
+            await asyncio.sleep(1.0)
+            assert len(place.of(job_id, JobProgress)) <= stands + 1, "no more than what was held back"
             place.jobs.steer(place.session, JobSteer(job_id=job_id, action="finish"))
             end = await place.end_of(job_id)
             assert isinstance(end, JobFinished)

@@ -44,7 +44,7 @@ def bridge(folder: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         process.stdout.close()
 
 
@@ -77,7 +77,7 @@ def test_a_folder_of_photographs_becomes_a_cloud(folder: Path) -> None:
         below = cloud.positions[cloud.positions[:, 1] < -0.6]
         assert len(below) > 20 and abs(np.median(below[:, 1]) + 0.8) < 0.15
         again = client.submit("splats.from_photos", QUICK, inputs={"photos": capture}, host="blender", seed=1)
-        assert again.result(30)[0].digest == job.assets[0].digest and again.reused
+        assert again.result(120)[0].digest == job.assets[0].digest and again.reused
         [packed] = client.fetch(capture, "unity").files
         assert packed.name == "room.zip" and client.upload(packed.read(), name="room") == capture
 
@@ -88,9 +88,9 @@ def test_what_is_no_capture_is_refused_in_words_and_a_run_can_be_ended(folder: P
     with bridge(folder), connect() as client:
         picture = client.upload(photos / "images" / VIEWS[0].name)
         with pytest.raises(Refused, match="capture"):
-            client.submit("splats.from_photos", QUICK, inputs={"photos": picture}).result(30)
+            client.submit("splats.from_photos", QUICK, inputs={"photos": picture}).result(120)
         with pytest.raises(Refused, match="photos"):
-            client.submit("splats.from_photos", QUICK).result(30)
+            client.submit("splats.from_photos", QUICK).result(120)
         (folder / "bare").mkdir()
         (folder / "bare" / "a.png").write_bytes((photos / "images" / VIEWS[0].name).read_bytes())
         with pytest.raises(JobFailed, match="1 of 1 photographs can be used, at least 3 are needed"):
@@ -99,4 +99,4 @@ def test_what_is_no_capture_is_refused_in_words_and_a_run_can_be_ended(folder: P
         client.drive(lambda: long.stage.startswith("training"), 120, "the training")
         long.cancel()
         with pytest.raises(JobCancelled):
-            long.result(30)
+            long.result(120)

@@ -70,7 +70,7 @@ def test_it_ends_when_nobody_holds_its_input(tmp_path: Path) -> None:
         assert child.stdin is not None and child.stdout is not None
         child.stdout.readline()
         child.stdin.close()
-        assert child.wait(20) == 4
+        assert child.wait(120) == 4
     assert not (tmp_path / talk.ANSWER).exists()
 
 
