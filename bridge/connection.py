@@ -40,7 +40,7 @@ from bridge.session import (
     Stop,
     Take,
 )
-from bridge.transfers import Block, Frame, Transfer
+from bridge.transfers import Block, Frame, Piece, Transfer
 from bridge.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -200,6 +200,13 @@ class Connection:
             frames.append(frame)
             size += len(frame)
         return frames
+
+    def take_piece(self, now: float) -> Piece | None:
+        """The next frame, when it is a piece of a file and nothing more urgent waits."""
+        if self.session.behind or self.closing or not self.outbox.piece_is_next:
+            return None
+        frame = self.take(now)
+        return frame if isinstance(frame, Piece) else None  # None: the client owes credit
 
     def cut_off(self) -> None:
         """Nothing reaches the client any more, so nobody is to wait for it to read."""

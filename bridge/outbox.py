@@ -15,7 +15,7 @@ import msgspec
 from bridge import wire
 from bridge.errors import LimitError, RequestError
 from bridge.messages import JobCancelled, JobFailed, JobFinished, Lane, LiveClosed, LiveImage, Message
-from bridge.transfers import Frame, Ready, Transfer
+from bridge.transfers import Frame, Piece, Ready, Transfer
 
 CONTROL_LIMIT_BYTES = 3 << 20
 """Control frames held for a client that does not read; beyond it the connection is given up."""
@@ -169,6 +169,14 @@ class Outbox:
     def ready_blocks(self) -> int:
         """How many blocks of chunks wait to be sent."""
         return len(self._ready)
+
+    @property
+    def piece_is_next(self) -> bool:
+        """Whether nothing is in the way of a chunk that is still in its file, but perhaps credit."""
+        if self._control or self._live or self._cut is not None or not self._ready:
+            return False
+        block = self._ready[0]
+        return not block.transfer.ended and bool(block.chunks) and isinstance(block.chunks[0].frame, Piece)
 
     @property
     def has_room(self) -> bool:

@@ -87,10 +87,15 @@ class PieceSender:
         self._socket = socket.socket(fileno=os.dup(own.fileno()))
         self._socket.setblocking(False)
 
+    @property
+    def flows(self) -> bool:
+        """Whether the socket has taken all that was written so far."""
+        return not self._transport.get_write_buffer_size()
+
     def send(self, piece: Piece) -> None:
         """Send one piece as a websocket message (RFC 6455, 5.2). Raises `OSError`, `StoreDamaged`."""
         head = struct.pack(">BBQ", 0x82, 127, len(piece)) + piece.prefix
-        if self._transport.get_write_buffer_size():
+        if not self.flows:
             self._transport.write(head + piece.rest(0))
             return
         try:

@@ -26,7 +26,7 @@ from bridge.logs import session_id
 from bridge.messages import MAX_FRAME_BYTES, SUBPROTOCOL
 from bridge.metrics import Counters
 from bridge.resident import PieceSender, may_send_pieces
-from bridge.transfers import Piece
+from bridge.transfers import Frame, Piece
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ LEAST_BITE_BYTES = 512
 """Bounds of what is parsed at a time: 16 KiB of a large frame take 10 us, of the smallest frames 50 ms."""
 TURN_SECS = 0.002
 """A client whose frames have kept the loop for so long lets the others come in between."""
+PIECES_TOGETHER = 4
+"""Pieces of files that are sent before the others come in between: each costs them about 40 us."""
 BACKLOG = 32
 """Connections accepted in one go; each costs the others 0.3 ms."""
 HANDSHAKE_SECS = 10.0
@@ -274,6 +276,8 @@ class Server:
                                     pieces.send(frame)
                                 else:
                                     socket.protocol.send_binary(frame)
+                            if isinstance(frames[-1], Piece):
+                                frames += _further_pieces(connection, pieces)
                         if isinstance(frames[0], Piece):
                             await asyncio.sleep(0)  # such a frame need not have waited for anything
                         self._counters.messages_sent_total += len(frames)
@@ -298,6 +302,18 @@ class Server:
                 await socket.close(1000, connection.reason.encode()[:120].decode("utf-8", "ignore"))
         finally:
             connection.cut_off()
+
+
+def _further_pieces(connection: Connection, pieces: PieceSender) -> list[Frame]:
+    """Send what is next while it is pieces of files, the socket takes them whole, and nobody has waited for long."""
+    sent: list[Frame] = []
+    while len(sent) < PIECES_TOGETHER - 1 and pieces.flows:
+        piece = connection.take_piece(time.monotonic())
+        if piece is None:
+            break
+        pieces.send(piece)
+        sent.append(piece)
+    return sent
 
 
 def _knock(request: Request) -> Knock:

@@ -170,25 +170,31 @@ class Connection:
         return read or wrote or self._protocol.work()
 
     def _read(self, transport: Transport, socket: WebSocket) -> bool:
-        """Handle one message, or receive one portion."""
+        """Handle one message; when none is there, receive one portion first."""
+        was_open = socket.open
+        message, count = self._next_message(transport, socket), 0
+        if message is None:
+            for reply in socket.replies:
+                transport.send(reply)
+            socket.replies.clear()
+            if socket.closed is not None:
+                self._write(transport, socket)
+                self._ended(*socket.closed)
+            count = transport.receive_into(*socket.rooms())
+            if count:
+                socket.received(count)
+                self._heard, self._asked = self._clock(), 0.0
+                message = self._next_message(transport, socket)
+        if message is not None:
+            self._hear(message)
+        return message is not None or count > 0 or (socket.open and not was_open)
+
+    def _next_message(self, transport: Transport, socket: WebSocket) -> Optional[websocket.Message]:
         was_open = socket.open
         message = socket.next_message()
         if socket.open and not was_open and self._endpoint is not None:
             self._protocol.begin(self._endpoint.disk_proof, local=transport.local)
-        if message is not None:
-            self._hear(message)
-            return True
-        for reply in socket.replies:
-            transport.send(reply)
-        socket.replies.clear()
-        if socket.closed is not None:
-            self._write(transport, socket)
-            self._ended(*socket.closed)
-        count = transport.receive_into(socket.room())
-        if count:
-            socket.received(count)
-            self._heard, self._asked = self._clock(), 0.0
-        return count > 0 or (socket.open and not was_open)
+        return message
 
     def _hear(self, message: websocket.Message) -> None:
         if message.opcode != BINARY:
@@ -230,6 +236,7 @@ class Connection:
         if now - self._orphans_at > 2.0:
             self._orphans_at = now
             self._protocol.ask_after_orphans()
+            self._protocol.spool.memory.tidy()
 
     def _ended(self, code: int, reason: str) -> None:
         words = self._protocol.closing or reason or f"close code {code}"

@@ -59,7 +59,7 @@ class Protocol:
         self.transfers = Transfers()
         self.spool = Spool()
         self.watches = Watches(self.request, self.new_id, self._stop_transfer)
-        self._placed: tuple[Part, memoryview]
+        self._placed: Optional[tuple[Part, memoryview]] = None  # a chunk that is being received into its place
         self.lives = Lives(
             driver, request=self.request, new_id=self.new_id, say=self._say,
             connected=lambda: self.welcome is not None,
@@ -98,6 +98,7 @@ class Protocol:
         """The connection is gone; what was on its way will be asked for again."""
         self.welcome = None
         self._out.clear()
+        self._placed = None
         self.transfers.drop_all()
         self.lives.lost()
         self.watches.lost()
@@ -267,7 +268,10 @@ class Protocol:
 
         Raises `BadMessage` when it is not what the protocol allows.
         """
-        message, payload = self._placed if len(diverted) else decode_frame(frame)
+        if len(diverted) and self._placed is not None:
+            (message, payload), self._placed = self._placed, None
+        else:
+            message, payload = decode_frame(frame)
         if isinstance(message, messages.JobEvent):
             self._event(message)
         elif isinstance(message, messages.AssetChunk):

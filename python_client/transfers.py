@@ -13,7 +13,7 @@ from typing import BinaryIO, Optional
 
 from . import npy
 from .errors import BadMessage, TransferFailed
-from .memory import allocate
+from .memory import Pool
 from .messages import AssetChunk, AssetFiles, FileRow
 
 IN_MEMORY_BYTES = 256 << 20
@@ -48,6 +48,8 @@ class Spool:
         self._folder = ""
         self._count = 0
         self._in_memory: weakref.WeakSet[Incoming] = weakref.WeakSet()
+        self.memory = Pool()
+        """What files that are kept in memory are received into."""
 
     def has_memory_for(self, incoming: Incoming) -> bool:
         """Whether this file may be kept in memory; it then counts for as long as somebody holds it."""
@@ -70,7 +72,8 @@ class Spool:
             os.unlink(path)
 
     def close(self) -> None:
-        """Remove the folder and what is in it."""
+        """Remove the folder and what is in it, and let go of memory that nobody uses."""
+        self.memory.clear()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
@@ -93,7 +96,7 @@ class Incoming:
         if row.path is not None:
             self._take_path(row.path)
         elif spool.has_memory_for(self):
-            self.data = memoryview(allocate(row.size_bytes))[: row.size_bytes]
+            self.data = memoryview(spool.memory.take(row.size_bytes))[: row.size_bytes]
         else:
             self.path = spool.new()
             self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115 - written to chunk by chunk

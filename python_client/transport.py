@@ -77,6 +77,8 @@ class Transport:
         self.outgoing: deque[memoryview] = deque()
         self.outgoing_bytes = 0
 
+        self._scatters = hasattr(socket.socket, "recvmsg_into") and not address.tls
+
     @property
     def local(self) -> bool:
         """True when no byte leaves this machine."""
@@ -159,12 +161,18 @@ class Transport:
                 )
         return True
 
-    def receive_into(self, room: memoryview) -> int:
-        """How many bytes were written into `room`; 0 when none are there now. Raises `ConnectionLost`."""
+    def receive_into(self, *rooms: memoryview) -> int:
+        """How many bytes were written into the rooms, one after the other; 0 when none are there now.
+
+        The system may fill the first alone. Raises `ConnectionLost`.
+        """
         if self._socket is None:
             raise ConnectionLost("the connection is closed")
         try:
-            count = self._socket.recv_into(room)
+            if len(rooms) > 1 and self._scatters:
+                count = self._socket.recvmsg_into(rooms)[0]
+            else:
+                count = self._socket.recv_into(rooms[0])
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return 0
         except OSError as error:

@@ -163,6 +163,16 @@ class WebSocket:
         """Where the socket shall write next; then say `received(count)`. Views given out before end here."""
         if self._tail_bytes >= 0:
             return self._tail[self._tail_bytes :]
+        return self._room_in_buffer()
+
+    def rooms(self) -> list[memoryview]:
+        """Like `room`, but in pieces to be filled one after the other: what follows a large message comes with it."""
+        if self._tail_bytes < 0:
+            return [self._room_in_buffer()]
+        following = self._buffer[self._end : self._end + GLANCE_BYTES]
+        return [self._tail[self._tail_bytes :], following] if len(following) else [self._tail[self._tail_bytes :]]
+
+    def _room_in_buffer(self) -> memoryview:
         if self._start == self._end:
             self._start = self._end = 0
         elif len(self._buffer) - self._end < RECEIVE_BYTES or self._start + self._need > len(self._buffer):
@@ -172,11 +182,12 @@ class WebSocket:
         return self._buffer[self._end : self._end + self._portion_bytes]
 
     def received(self, count: int) -> None:
-        """So many bytes were written into `room()`."""
+        """So many bytes were written into `room()`, or into `rooms()` in their order."""
         if self._tail_bytes >= 0:
-            self._tail_bytes += count
-        else:
-            self._end += count
+            placed = min(count, len(self._tail) - self._tail_bytes)
+            self._tail_bytes += placed
+            count -= placed
+        self._end += count
 
     def next_message(self) -> Optional[Message]:
         """The next whole message, or None until more bytes are there.
@@ -217,6 +228,7 @@ class WebSocket:
         self._portion_bytes = GLANCE_BYTES if tail is not None else RECEIVE_BYTES
         if tail is not None:
             self._begun, self._tail, self._tail_bytes = begun, tail, 0
+            self._start = self._end  # what comes after the tail is another frame
 
     def _diverted(self) -> Optional[Message]:
         """The message whose rest goes to its own place, once it is there."""
@@ -224,7 +236,7 @@ class WebSocket:
             return None
         message = Message(BINARY, self._begun, self._tail)
         self._begun = self._tail = memoryview(b"")
-        self._start = self._end = self._need = 0
+        self._need = 0
         self._tail_bytes, self._asked = -1, False
         return message
 

@@ -18,7 +18,8 @@ from websockets.uri import parse_uri
 from bridge import resident as module
 from bridge import wire
 from bridge.errors import StoreDamaged
-from bridge.messages import CHUNK_BYTES, AssetChunk
+from bridge.messages import CHUNK_BYTES, AssetChunk, JobProgress, Pong
+from bridge.outbox import Outbox
 from bridge.resident import PieceSender, may_send_pieces, resident
 from bridge.transfers import Block, OpenFile, Piece, Source, Transfer
 
@@ -117,6 +118,37 @@ def test_pieces_arrive_whole_and_in_order_among_other_frames(tmp_path: Path, roo
         pieces += [Piece(prefix, file, 3, size - 3), b"between"]
     got = asyncio.run(received(pieces, room_bytes=room_bytes, bite_bytes=50_000))
     assert got == [bytes(piece) for piece in pieces]
+
+
+def test_a_piece_is_next_only_when_nothing_more_urgent_waits(tmp_path: Path) -> None:
+    outbox = Outbox(wake=lambda: None)
+    transfer = Transfer("t", [source(tmp_path, "a", 3 * CHUNK_BYTES), source(tmp_path, "b", 100)])
+    assert not outbox.piece_is_next
+    outbox.add(transfer)
+    there = resident(transfer)
+    assert there is not None and len(there.chunks) == 4
+    outbox.ready(there)
+    assert outbox.piece_is_next
+    outbox.put(JobProgress(job_id="j", fraction=0.5))
+    assert not outbox.piece_is_next, "a live message waits"
+    assert wire.decode_bridge(bytes(outbox.take(0.0) or b""))[0] == JobProgress(job_id="j", fraction=0.5)
+    outbox.put(Pong(id=1))
+    assert not outbox.piece_is_next, "a control message waits"
+    assert outbox.take_control() is not None
+    for _ in range(3):
+        assert outbox.piece_is_next and isinstance(outbox.take(0.0), Piece)
+    assert not outbox.piece_is_next, "a short chunk is a frame like others"
+    assert isinstance(outbox.take(0.0), memoryview) and outbox.idle
+
+
+def test_no_piece_is_next_of_a_transfer_that_was_stopped(tmp_path: Path) -> None:
+    outbox = Outbox(wake=lambda: None)
+    transfer = Transfer("t", [source(tmp_path, "a", 3 * CHUNK_BYTES)])
+    outbox.add(transfer)
+    there = resident(transfer)
+    assert there is not None
+    outbox.ready(there)
+    assert outbox.stop("t") and not outbox.piece_is_next and outbox.take(0.0) is None
 
 
 def test_a_file_cut_short_under_way_is_told(tmp_path: Path) -> None:

@@ -274,6 +274,39 @@ def test_chunks_stop_without_credit_and_go_on_with_it(tmp_path: Path) -> None:
     run(story())
 
 
+def test_every_chunk_follows_its_announcement_and_answers_come_in_between(tmp_path: Path) -> None:
+    """Many files at a time, asked for while others arrive: nothing overtakes what tells of it."""
+
+    async def story() -> None:
+        async with served(tmp_path) as one, client(one.url) as me:
+            digests = [await one.asset(size << 20) for size in (5, 3, 1)]
+            asked, ponged, waiting = 0, 0, 0
+            left: dict[str, int] = {}
+            got: dict[tuple[str, int], int] = {}
+            while asked < 12 or waiting or any(left.values()) or ponged < 12:
+                if asked < 12:
+                    await me.say("asset.fetch", request_id=f"f{asked}", digest=digests[asked % 3], host="neutral")
+                    await me.say("ping", id=asked)
+                    asked, waiting = asked + 1, waiting + 1
+                message = await me.hear()
+                if message["type"] == "asset.files":
+                    waiting -= 1
+                    left[message["transfer"]] = sum(row["size_bytes"] for row in message["files"])
+                elif message["type"] == "asset.chunk":
+                    part = (message["transfer"], message["file"])
+                    assert message["transfer"] in left, "a chunk of a transfer that was not announced"
+                    assert message["offset"] == got.get(part, 0)
+                    got[part] = message["offset"] + len(message["payload"])
+                    left[message["transfer"]] -= len(message["payload"])
+                    await me.say("asset.credit", size_bytes=len(message["payload"]))
+                elif message["type"] == "pong":
+                    assert message["id"] == ponged
+                    ponged += 1
+            assert len(left) == 12
+
+    run(story())
+
+
 def test_transfers_take_turns_and_can_be_stopped(tmp_path: Path) -> None:
     async def story() -> None:
         async with served(tmp_path) as one, client(one.url) as me:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from python_client import transfers
 from python_client.errors import BadMessage, TransferFailed
-from python_client.memory import LARGE_PAGE_BYTES, allocate
 from python_client.messages import AssetChunk, AssetFiles, FileRow
 from python_client.transfers import Delivery, Incoming, Spool, Transfers
 
@@ -26,15 +25,6 @@ def row(data: bytes, name: str = "a.bin") -> FileRow:
 
 def body(size: int = SIZE) -> bytes:
     return bytes(index * 31 % 256 for index in range(997)) * (size // 997 + 1)
-
-
-def test_memory_is_writable_and_zero_whatever_its_size() -> None:
-    for size in (0, 1, 4096, 2 * LARGE_PAGE_BYTES, 2 * LARGE_PAGE_BYTES + 1):
-        memory = memoryview(allocate(size))[:size]
-        assert len(memory) == size and not memory.readonly
-        assert not any(bytes(memory[:4096])) and not any(bytes(memory[-4096:]))
-        memory[:] = b"x" * size
-        assert bytes(memory) == b"x" * size
 
 
 def test_payloads_may_be_copied_or_received_in_place() -> None:
@@ -86,6 +76,32 @@ def test_beyond_the_leave_files_go_to_disk_and_memory_comes_back(monkeypatch: py
     gc.collect()
     assert Incoming(row(bytes(1000)), spool, verify=False).data is not None
     spool.close()
+
+
+def test_memory_is_received_into_again_and_never_under_a_view() -> None:
+    spool = Spool()
+    files = [bytes([number]) * SIZE for number in range(3)]
+
+    def received(data: bytes) -> memoryview:
+        incoming = Incoming(row(data), spool, verify=True)
+        for at in range(0, SIZE, 1 << 20):
+            incoming.write(at, memoryview(data)[at : at + (1 << 20)])
+        assert incoming.data is not None
+        return incoming.data
+
+    first, second = received(files[0]), received(files[1])
+    kept = first[7:8]
+    del first
+    third = received(files[2])
+    assert (second, third) == (files[1], files[2]) and kept[0] == 0 and third.obj is not kept.obj
+    old = kept.obj
+    del kept
+    gc.collect()
+    again = received(files[1])
+    assert again == files[1] and second == files[1] and third == files[2]
+    assert again.obj is old or not spool.memory.unused_bytes
+    spool.close()
+    assert again == files[1] and spool.memory.unused_bytes == 0
 
 
 def test_a_delivery_has_no_place_for_an_unknown_file() -> None:

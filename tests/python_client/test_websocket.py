@@ -201,9 +201,26 @@ def test_no_bytes_break_the_parser(data: bytes) -> None:
         assert refused.close_code in (1002, 1007, 1009)
 
 
+def pour(socket: WebSocket, wire: bytes, count: int, *, scatter: bool) -> bytes:
+    """Fill what the socket has room for, as a system call would, with at most `count` bytes; the rest."""
+    rooms = socket.rooms() if scatter else [socket.room()]
+    done = 0
+    for room in rooms:
+        piece = wire[done : min(done + len(room), count)]
+        room[: len(piece)] = piece
+        done += len(piece)
+        if len(piece) < len(room):
+            break
+    socket.received(done)
+    return wire[done:]
+
+
 @given(st.data())
 def test_a_diverted_rest_makes_the_same_message(data: st.DataObject) -> None:
-    """Some messages have a place for what follows their first `head` bytes; all arrive whole, however cut."""
+    """Some messages have a place for what follows their first `head` bytes; all arrive whole, however cut.
+
+    Pings come in between, and what follows a placed message may come with it or after it.
+    """
     places: list[memoryview] = []
 
     def divert(begun: memoryview, size: int) -> memoryview | None:
@@ -216,18 +233,59 @@ def test_a_diverted_rest_makes_the_same_message(data: st.DataObject) -> None:
     feed(socket, answer(socket, {}))
     assert socket.next_message() is None
     sizes = st.sampled_from([1, 200, DIVERT_BYTES - 1, DIVERT_BYTES, 1 << 17, 1 << 18])
-    sent = [
-        bytes([data.draw(st.integers(0, 1))]) + os.urandom(data.draw(sizes) - 1)
-        for _ in range(data.draw(st.integers(1, 6)))
-    ]
-    wire = b"".join(Frame(Opcode.BINARY, body).serialize(mask=False) for body in sent)
+    sent, frames, pings = [], [], []
+    for number in range(data.draw(st.integers(1, 8))):
+        if data.draw(st.booleans()):
+            pings.append(b"%d" % number)
+            frames.append(Frame(Opcode.PING, pings[-1]).serialize(mask=False))
+        sent.append(bytes([data.draw(st.integers(0, 1))]) + os.urandom(data.draw(sizes) - 1))
+        frames.append(Frame(Opcode.BINARY, sent[-1]).serialize(mask=False))
+    wire = b"".join(frames)
     got: list[bytes] = []
     while wire:
-        room = socket.room()
-        count = min(len(room), len(wire), data.draw(st.sampled_from([1, 3000, 100_000])))
-        room[:count], wire = wire[:count], wire[count:]
-        socket.received(count)
+        count = data.draw(st.sampled_from([1, 3000, 100_000, 1 << 20]))
+        wire = pour(socket, wire, count, scatter=data.draw(st.booleans()))
         while (message := socket.next_message()) is not None:
             got.append(bytes(message.data) + bytes(message.tail))
     assert got == sent
     assert all(any(place == body[len(body) - len(place) :] for body in sent) for place in places)
+    assert len(socket.replies) == len(pings)
+
+
+def test_many_placed_messages_come_one_after_the_other_through_one_buffer() -> None:
+    """What comes with a tail lies behind what is in the buffer already; the buffer never runs over."""
+    places: list[memoryview] = []
+
+    def divert(begun: memoryview, size: int) -> memoryview:
+        places.append(memoryview(bytearray(size - len(begun))))
+        return places[-1]
+
+    socket = WebSocket("127.0.0.1:1", subprotocol="", max_message_bytes=DIVERT_BYTES, divert=divert)
+    feed(socket, answer(socket, {}))
+    assert socket.next_message() is None
+    body = os.urandom(DIVERT_BYTES)
+    wire = Frame(Opcode.BINARY, body).serialize(mask=False) * 300
+    count = 0
+    while wire:
+        wire = pour(socket, wire, 1 << 20, scatter=True)
+        while (message := socket.next_message()) is not None:
+            assert bytes(message.data) + bytes(message.tail) == body
+            count += 1
+    assert count == 300 and len(places) > 200, "nearly all of them had to be placed"
+
+
+def test_a_close_that_comes_with_a_placed_tail_is_heard_after_it() -> None:
+    place = memoryview(bytearray(DIVERT_BYTES))
+    socket = WebSocket("127.0.0.1:1", subprotocol="", divert=lambda begun, size: place[len(begun) :])
+    feed(socket, answer(socket, {}))
+    assert socket.next_message() is None
+    body = os.urandom(DIVERT_BYTES)
+    wire = Frame(Opcode.BINARY, body).serialize(mask=False)
+    wire += Frame(Opcode.CLOSE, struct.pack(">H", 1001) + b"gone").serialize(mask=False)
+    wire = pour(socket, wire, 4000, scatter=True)
+    assert socket.next_message() is None
+    assert pour(socket, wire, 1 << 20, scatter=True) == b""
+    message = socket.next_message()
+    assert message is not None and bytes(message.data) + bytes(message.tail) == body
+    assert socket.closed is None and socket.next_message() is None
+    assert socket.closed == (1001, "gone")

@@ -96,7 +96,7 @@ class Line:
             self.transport.send(reply)
         self.socket.replies.clear()
         if self.socket.closed is None:
-            count = self.transport.receive_into(self.socket.room())
+            count = self.transport.receive_into(*self.socket.rooms())
             self.socket.received(count)
             if not count:
                 self.wait()
