@@ -20,7 +20,7 @@ from benchmarks.figures import Figure, note
 from benchmarks.serving import Served, serving
 from blender_addon.core.delivered import Delivered, DeliveredFile
 from blender_addon.core.history import History
-from blender_addon.core.hub import Hub
+from blender_addon.core.hub import BUDGET_SECS, Hub
 from blender_addon.core.live_lane import LiveLane
 from blender_addon.core.live_pixels import live_floats
 from blender_addon.core.live_sheet import sheet
@@ -33,9 +33,10 @@ from engines.parts import parts_from_asset
 from python_client import Client
 
 BENCH = "blender"
-BUDGET_SECS = 0.006
-LONGEST_SECS = 0.016
-"""A frame at 60 Hz: a longer turn could be seen."""
+USUAL_SECS, LONGEST_SECS = 0.006, 0.008
+"""What a turn may take: half a frame at 60 Hz is left to Blender even by the longest."""
+PICTURE_SECS = 0.016
+"""A turn that also shows a live picture: a frame at 60 Hz."""
 SIZE_PX, CHANNELS = 4096, 4
 """Noise, which does not compress: 64 MiB of pixels make a PNG of 64 MiB."""
 ROUNDS = 3
@@ -68,7 +69,7 @@ def _figures(name: str, rounds: list[Turns]) -> Iterator[Figure]:
     turns = [secs for one in rounds for secs in one.secs]
     best = min(rounds, key=lambda one: one.whole_secs)
     size = f"{best.size_bytes / 2**20:.0f} MiB"
-    yield _figure(f"turn while {size} arrive {name}, median", statistics.median(turns), BUDGET_SECS)
+    yield _figure(f"turn while {size} arrive {name}, median", statistics.median(turns), USUAL_SECS)
     worst = min(max(one.secs) for one in rounds)
     yield _figure(f"turn while {size} arrive {name}, longest of the best round", worst, LONGEST_SECS)
     limit = 0.05 if name == "by path" else best.size_bytes / (100 * 2**20)
@@ -114,8 +115,8 @@ def _live(served: Served) -> Iterator[Figure]:
         raise RuntimeError(f"the live lane ended as {opened.state} after {len(ages)} pictures: {opened.error}")
     yield Figure(BENCH, "live lane, pictures a second at 512²", len(ages) / took, "1/s", "promise ≥ 5 /s", 5.0)
     yield _figure("live lane, edit to pixel at 512², median", statistics.median(ages), 0.25)
-    yield _figure("turn with a live picture at 512², median", statistics.median(held), LONGEST_SECS)
-    yield _figure("turn with a live picture at 512², longest", max(held), 3 * LONGEST_SECS)
+    yield _figure("turn with a live picture at 512², median", statistics.median(held), PICTURE_SECS)
+    yield _figure("turn with a live picture at 512², longest", max(held), 3 * PICTURE_SECS)
 
 
 def _view(turn: int) -> NDArray[np.uint8]:

@@ -40,6 +40,8 @@ START = "start"
 """Name of the optional input with which a generator goes on from an earlier result."""
 RUNS_KEPT = 40
 SAVE_SECS = 0.5
+BUDGET_SECS = 0.004
+"""How long a turn goes on by default: what is begun then is finished, which may take a millisecond or two more."""
 PREVIEW_PX = 160
 MakeClient = Callable[[Any], Client]
 """From a bookmark, or None, to a client that begins to connect by itself."""
@@ -273,7 +275,7 @@ class Hub:
 
     # ------------------------------------------------------------------------------- going on
 
-    def tick(self, budget_secs: float = 0.006) -> bool:
+    def tick(self, budget_secs: float = BUDGET_SECS) -> bool:
         """Do what can be done now for about so long; True when more is waiting."""
         end = time.perf_counter() + budget_secs
         more = self.client.pump(budget_secs)

@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
+from ..core.hub import BUDGET_SECS
 from . import draw, live_preview, session
 
 
@@ -58,7 +59,7 @@ class ScenecastPreferences(bpy.types.AddonPreferences):
     budget_ms: FloatProperty(  # type: ignore[valid-type]
         name="Time per turn (ms)",
         description="How long Blender may be held by the network at a time; more is quicker for large results",
-        default=6.0,
+        default=1000 * BUDGET_SECS,
         min=1.0,
         max=50.0,
         soft_max=20.0,
