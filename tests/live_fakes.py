@@ -110,7 +110,7 @@ def _spec(name: str, live: Live, **more: object) -> GeneratorSpec:
 
 
 START = "tests.live_fakes:start"
-MIRROR = _spec("mirror", Live(start=START, wants=("colour",), optional=("camera",), frame_secs=3.0, load_secs=20.0))
+MIRROR = _spec("mirror", Live(start=START, wants=("colour",), optional=("camera",), frame_secs=120.0, load_secs=120.0))
 SURFACE = _spec("surface", Live(start=START, wants=("depth", "camera"), optional=("normal",)))
 VIEW = _spec("view", Live(start=START, wants=("camera",), refines=True),
              takes=(Port(name="picture", kinds=(Kind.IMAGE,)),))  # fmt: skip
