@@ -14,7 +14,7 @@ import numpy as np
 from engines.assets import Array, Image
 from engines.colour import linear_pixels
 from engines.conventions import Host
-from engines.errors import DamagedFile
+from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.kinds import ColourSpace, Kind
 from engines.raster import check_file_size, check_picture_size
@@ -22,6 +22,8 @@ from engines.raster import check_file_size, check_picture_size
 _NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 _DATA_NOTE = "data"
 _ALPHA_NOTE, _STRAIGHT = "scenecastAlpha", "straight"
+_MOST_LAYERS = 8
+"""Channels of the largest size that all parts may have together."""
 _ZIP_MOST = 1032
 """No deflate stream expands further than this; EXR's other codecs stay below it."""
 
@@ -82,22 +84,39 @@ def decode(path: Path, limits: Limits) -> Image:
     length = check_file_size(path, limits)
     try:
         with OpenEXR.File(str(path), header_only=True) as file:
-            header = dict(file.header())
-        low, high = header["dataWindow"]
-        width, height = int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1
-        check_picture_size(width, height, limits, path.name)
+            headers = [dict(part.header) for part in file.parts]
+        header = headers[0]
+        width, height = _checked_size(headers, length, limits, path.name)
         names = _names_of([channel.name for channel in header["channels"]])
-        if width * height * len(header["channels"]) * 2 > _ZIP_MOST * length:
-            raise DamagedFile(f"{path.name} declares {width}×{height} pixels, more than its bytes can hold")
         with OpenEXR.File(str(path), separate_channels=True) as file:
             planes = {name: file.channels()[name].pixels for name in names}
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+    except (RuntimeError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
         raise DamagedFile(f"{path.name} is no whole EXR file: {error}") from error
     pixels = _stacked([planes[name] for name in names], (height, width), path.name)
     data = header.get("scenecastColourSpace") == _DATA_NOTE
     if not data and len(names) in (2, 4) and header.get(_ALPHA_NOTE) != _STRAIGHT:
         pixels = _straightened(pixels)
     return Image(pixels, ColourSpace.DATA if data else ColourSpace.LINEAR, path.stem)
+
+
+def _checked_size(headers: list[dict[str, Any]], length: int, limits: Limits, name: str) -> tuple[int, int]:
+    """Width and height of the first part, none of them too large: the library reads all parts and channels at once."""
+    sizes, values = [], 0
+    for header in headers:
+        low, high = header["dataWindow"]
+        width, height = int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1
+        check_picture_size(width, height, limits, name)
+        sizes.append((width, height))
+        values += width * height * len(header["channels"])
+    if values * 2 > _ZIP_MOST * length:
+        raise DamagedFile(f"{name} declares {values} values, more than its bytes can hold")
+    most = _MOST_LAYERS * limits.max_pixels
+    if values > most:
+        raise TooLarge(
+            f"the parts and channels of {name} hold {values} values together, the limit is {most}",
+            remedy="save the layer that is meant by itself",
+        )
+    return sizes[0]
 
 
 def _straightened(pixels: Array) -> Array:

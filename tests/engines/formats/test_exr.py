@@ -132,3 +132,30 @@ def test_damage_and_size_are_refused(tmp_path: Path) -> None:
     path.write_bytes(whole)
     with pytest.raises(TooLarge, match="32"):
         exr.decode(path, Limits(max_pixels=1023))
+
+
+def parts(path: Path, *sides: int, channels: str = "R") -> Path:
+    """An EXR of several parts, all of them black."""
+    common = {
+        "compression": OpenEXR.ZIP_COMPRESSION,
+        "type": OpenEXR.scanlineimage,
+        "displayWindow": (np.array([0, 0], np.int32), np.array([15, 15], np.int32)),
+    }
+    written = [
+        OpenEXR.Part({**common, "name": f"part {at}"}, {name: np.zeros((side, side), np.float16) for name in channels})
+        for at, side in enumerate(sides)
+    ]
+    with OpenEXR.File(written) as file:
+        file.write(str(path))
+    return path
+
+
+def test_a_small_first_part_does_not_hide_large_ones(tmp_path: Path) -> None:
+    """The library reads every part, whichever is wanted: 80 kB would be 50 MB."""
+    assert exr.decode(parts(tmp_path / "small.exr", 16, 40), Limits(max_pixels=1600)).pixels.shape == (16, 16, 1)
+    with pytest.raises(TooLarge, match="41×41"):
+        exr.decode(parts(tmp_path / "large.exr", 16, 41), Limits(max_pixels=1600))
+    with pytest.raises(TooLarge, match="together"):
+        exr.decode(parts(tmp_path / "many.exr", *[40] * 9), Limits(max_pixels=1600))
+    with pytest.raises(TooLarge, match="together"):
+        exr.decode(parts(tmp_path / "wide.exr", 40, channels="ABCDEFGHI"), Limits(max_pixels=1600))
