@@ -51,13 +51,17 @@ def scenecast(home: dict[str, str], *arguments: str) -> subprocess.CompletedProc
 def bridge(home: dict[str, str]) -> Iterator[dict[str, Any]]:
     """A bridge started by `scenecast serve`."""
     command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0", "--json"]
-    with subprocess.Popen(command, env=home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    log = Path(home["SCENECAST_CONFIG"]).with_name("bridge.log")
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, env=home, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         try:
             assert process.stdout is not None
             yield json.loads(process.stdout.readline())
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(SECS) == 0
+            assert process.wait(SECS) == 0, log.read_text()
     assert not list(Path(home["SCENECAST_RUNTIME_DIR"]).glob("bridge-*.json"))
 
 
