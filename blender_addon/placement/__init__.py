@@ -44,7 +44,7 @@ def place(delivered: Delivered, target: Target | None = None) -> Placed:
     chosen = resolved(delivered.kind, target or Target())
     try:
         with object_mode():
-            with whole_or_nothing():
+            with whole_or_nothing(), places.own_collection():
                 placed = _PLACERS[delivered.kind](delivered, chosen)
             if placed.changed:
                 bpy.ops.ed.undo_push(message=f"Scenecast: {placed.message}"[:60])

@@ -46,7 +46,10 @@ def show(making: Delivered, rows: FloatArray, live: NDArray[np.uint8], *, again:
     provenance.write(mesh, making, GROWING)
     item = bpy.data.objects.new(making.name, mesh)
     item.location = bpy.context.scene.cursor.location
-    places.link(item)
+    with places.own_collection():
+        places.link(item)
+    bpy.context.view_layer.update()
+    places.into_local_views(item)
     splat_view.give(item)
     provenance.write(item, making, "object", f"at {places.position_key(places.cursor_or(None))}")
     return True

@@ -88,10 +88,10 @@ def play(user: Any, image: Any, delivered: Delivered) -> None:
     user.use_cyclic = bool(delivered.meta.get("loops", True))
 
 
-def speed_note(delivered: Delivered) -> tuple[str, ...]:
-    """A sentence where the clip will not run at its own speed: image textures show one frame per scene frame."""
+def speed_note(delivered: Delivered, scene: Any = None) -> tuple[str, ...]:
+    """A sentence where the clip will not run at its own speed: textures and strips show one frame per scene frame."""
     fps = float(delivered.meta.get("fps", 0.0) or 0.0)
-    render = bpy.context.scene.render
+    render = (scene or bpy.context.scene).render
     scene_fps = render.fps / render.fps_base
     if not fps or abs(fps - scene_fps) < 0.01:
         return ()

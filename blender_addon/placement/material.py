@@ -25,7 +25,9 @@ def place(delivered: Delivered, target: Target) -> Placed:
     """
     item = places.chosen_object(target) if target.kind == "active_slot" else None
     if item is not None and not places.takes_materials(item):
-        raise PlacementError(f"{item.name} ({item.type.lower()}) cannot wear a material", "Select a mesh or a curve")
+        raise PlacementError(
+            f"{item.name} ({places.type_title(item)}) cannot wear a material", "Select a mesh or a curve"
+        )
     material = provenance.matching(bpy.data.materials, delivered, "material")
     changed = material is None
     notes: tuple[str, ...] = ()
@@ -33,7 +35,7 @@ def place(delivered: Delivered, target: Target) -> Placed:
         surface = _surface(delivered, item)
         material = _made(delivered, surface)
         if surface.boxed and item is not None:
-            notes = (f"{item.name} has no UV map: the texture is projected along its axes. Unwrap it for true relief.",)
+            notes = (f"{item.name} has no UV map: the texture is projected along its axes, at its true size.",)
         if target.mark_asset:
             _mark(material, delivered)
         previews.draw(material, delivered, later=target.preview == "later")
@@ -44,6 +46,7 @@ def place(delivered: Delivered, target: Target) -> Placed:
     if item is not None:
         changed |= places.give_material(item, material, target.slot)
         where = f" on {item.name}"
+        notes = (*notes, *places.shared_note(item, material))
     made = (("materials", material.name), *_images_of(material))
     return Placed("material", target.kind, made, changed, f"Material {material.name}{where}", notes)
 
@@ -72,6 +75,7 @@ def _surface(delivered: Delivered, item: Any) -> Surface:
     tileable = bool(said.get("tileable", True))
     boxed = tileable and not surface_scale.has_uvs(item)
     span = 1.0 if boxed else surface_scale.metres_per_uv(item)
+    axes = surface_scale.metres_per_axis(item) if boxed else (1.0, 1.0, 1.0)
     return Surface(
         tile_m=float(said.get("tile_m", 1.0)),
         height_m=float(said.get("height_m", 0.02)),
@@ -80,6 +84,7 @@ def _surface(delivered: Delivered, item: Any) -> Surface:
         ior=float(said.get("ior", 1.5)),
         span_m=span,
         boxed=boxed,
+        axes_m=axes,
     )
 
 

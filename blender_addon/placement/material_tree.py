@@ -16,6 +16,7 @@ _TOP, _BETWEEN_FRAMES = 700.0, 110.0
 
 TILE = "Tile size (m)"
 SPAN = "Metres per UV unit"
+AXES = "Metres per unit (object's scale)"
 OCCLUSION = "Ambient occlusion (off at 0)"
 
 
@@ -32,6 +33,8 @@ class Surface:
     """Metres per unit of the texture coordinate; None shows one tile per unit."""
     boxed: bool = False
     """Project along the object's axes, for a surface without UVs."""
+    axes_m: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Metres per unit of the object's own axes: what a projection along them is to be scaled by."""
 
     @property
     def shown_height_m(self) -> float:
@@ -70,16 +73,31 @@ class MaterialTree:
         sheet.link(source.outputs["Object" if surface.boxed else "UV"], mapping.inputs["Vector"])
         if surface.tileable:
             below = _TOP - height(source.bl_idname) - ROW_GAP
-            span = sheet.add("ShaderNodeValue", _VALUES_X, below, frame=frame, label=SPAN)
-            tile = sheet.add("ShaderNodeValue", _VALUES_X, below - 110, frame=frame, label=TILE)
-            repeats = sheet.add("ShaderNodeMath", _MATHS_X, below, frame=frame, label="Tiles per UV unit")
+            repeats, span, under = self._axes(frame, below) if surface.boxed else self._span(frame, below)
+            tile = sheet.add("ShaderNodeValue", _VALUES_X, under, frame=frame, label=TILE)
             repeats.operation = "DIVIDE"
-            span.outputs[0].default_value = surface.tile_m if surface.span_m is None else surface.span_m
             tile.outputs[0].default_value = surface.tile_m
             sheet.link(span.outputs[0], repeats.inputs[0])
             sheet.link(tile.outputs[0], repeats.inputs[1])
             sheet.link(repeats.outputs[0], mapping.inputs["Scale"])
         return mapping.outputs["Vector"]
+
+    def _span(self, frame: Any, y: float) -> tuple[Any, Any, float]:
+        """What divides, what is divided, and where the next node comes: one scale for both directions of the UVs."""
+        sheet, surface = self._sheet, self._surface
+        span = sheet.add("ShaderNodeValue", _VALUES_X, y, frame=frame, label=SPAN)
+        span.outputs[0].default_value = surface.tile_m if surface.span_m is None else surface.span_m
+        repeats = sheet.add("ShaderNodeMath", _MATHS_X, y, frame=frame, label="Tiles per UV unit")
+        return repeats, span, y - 110
+
+    def _axes(self, frame: Any, y: float) -> tuple[Any, Any, float]:
+        """The same with a scale for each axis of the object, so that no tile is stretched."""
+        sheet = self._sheet
+        axes = sheet.add("ShaderNodeCombineXYZ", _VALUES_X, y, frame=frame, label=AXES)
+        for place, metres in enumerate(self._surface.axes_m):
+            axes.inputs[place].default_value = metres
+        repeats = sheet.add("ShaderNodeVectorMath", _MATHS_X, y, frame=frame, label="Tiles per unit")
+        return repeats, axes, y - height(axes.bl_idname) - ROW_GAP
 
     def _texture(self, role: str, frame: Any) -> Any:
         node = self._sheet.add("ShaderNodeTexImage", _TEXTURE_X, self._y, frame=frame, label=_LABELS[role])
@@ -143,9 +161,12 @@ class MaterialTree:
             if role == "normal":
                 normal = sheet.add("ShaderNodeNormalMap", _AFTER_X, top, frame=frame)
                 sheet.link(texture.outputs["Color"], normal.inputs["Color"])
-                sheet.link(normal.outputs["Normal"], self.shader.inputs["Normal"])
+                # Without UVs it does not know which way its green and red lie; the height shades as bumps by itself.
+                if not self._surface.boxed or "height" not in here:
+                    sheet.link(normal.outputs["Normal"], self.shader.inputs["Normal"])
             else:
                 displaced = sheet.add("ShaderNodeDisplacement", _AFTER_X, top, frame=frame, label="Height (m)")
+                displaced.space = "WORLD"  # metres, however the object is scaled
                 displaced.inputs["Midlevel"].default_value = self._surface.height_middle
                 displaced.inputs["Scale"].default_value = self._surface.shown_height_m
                 sheet.link(texture.outputs["Color"], displaced.inputs["Height"])

@@ -75,9 +75,8 @@ def replaceable(target: Target) -> Any:
     """The mesh object to be replaced. Raises `PlacementError`."""
     item = places.chosen_object(target)
     if item.type != "MESH":
-        raise PlacementError(f"{item.name} is no mesh but a {item.type.lower()}", "Select a mesh object")
-    if not item.is_editable:
-        raise PlacementError(f"{item.name} is linked from another file", "Make it local, or override it, first")
+        raise PlacementError(f"{item.name} ({places.type_title(item)}) is no mesh", "Select a mesh object")
+    places.need_editable(item)
     return item
 
 

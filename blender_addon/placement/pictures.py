@@ -31,7 +31,8 @@ def show(image: Any, delivered: Delivered, target: Target, *, made: bool, glows:
             material = _material(image, delivered, glows=glows)
         changed = places.give_material(item, material, target.slot)
         blocks = (("materials", material.name), block)
-        return _placed(delivered, target, blocks, made or new or changed, f" on {item.name}")
+        placed = _placed(delivered, target, blocks, made or new or changed, f" on {item.name}")
+        return replace(placed, notes=places.shared_note(item, material))
     if target.kind == "camera_background":
         changed, where = _behind_camera(image, delivered, target)
         return replace(_placed(delivered, target, (block,), made or changed, where), notes=(LOOK,))
@@ -55,6 +56,8 @@ def _in_node(image: Any, delivered: Delivered, target: Target) -> tuple[bool, st
     where = f" in {node.label or node.name}"
     if node.image == image:
         return False, where
+    if not node.id_data.is_editable:
+        raise PlacementError("The material of that texture node is linked from another file", "Make it local first")
     data = node.image is not None and node.image.colorspace_settings.name == "Non-Color"
     node.image = image
     if image.source in ("MOVIE", "SEQUENCE"):
@@ -107,6 +110,8 @@ def _behind_camera(image: Any, delivered: Delivered, target: Target) -> tuple[bo
     camera = named or places.chosen_scene(target).camera
     if camera is None or camera.type != "CAMERA":
         raise PlacementError("The scene has no camera", "Add one, and make it the scene's active camera")
+    if not camera.data.is_editable:
+        raise PlacementError(f"{camera.name} is linked from another file", "Make it and its data local first")
     where = f" behind {camera.name}"
     if any(shown.image == image for shown in camera.data.background_images):
         changed = not camera.data.show_background_images

@@ -10,7 +10,7 @@ import bpy
 from .. import provenance
 from ..core.delivered import Delivered
 from ..core.targets import Placed, PlacementError, Target
-from . import media, places
+from . import images, media, places
 
 _CHANNELS = 128
 
@@ -38,7 +38,8 @@ def place(delivered: Delivered, target: Target) -> Placed:
             other.select = other == strip
         editor.active_strip = strip
     message = f"{delivered.kind.capitalize()} {delivered.name} at frame {frame}, channel {strip.channel}"
-    return Placed(delivered.kind, "sequencer", (("strips", strip.name),), changed, message)
+    notes = images.speed_note(delivered, scene) if delivered.kind == "clip" else ()
+    return Placed(delivered.kind, "sequencer", (("strips", strip.name),), changed, message, notes)
 
 
 def _sequencer_scene(target: Target) -> Any:

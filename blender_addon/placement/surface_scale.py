@@ -35,6 +35,12 @@ def metres_per_uv(item: Any) -> float | None:
     return float(np.sqrt(area / uv_area))
 
 
+def metres_per_axis(item: Any) -> tuple[float, float, float]:
+    """Metres in the world per unit of each of the object's own axes."""
+    x, y, z = (abs(float(value)) or 1.0 for value in item.matrix_world.to_scale())
+    return x, y, z
+
+
 def has_uvs(item: Any) -> bool:
     """Whether UV coordinates mean anything on this object: text and curves make their own."""
     return item is None or item.type != "MESH" or item.data.uv_layers.active is not None
