@@ -78,7 +78,7 @@ class NumbaEngine:
         self._state = fresh(lattice, first, second, peaks)
         self._values = lattice.values.reshape(-1)
         self.gradients = np.zeros((LANES, len(self._values)), np.float32)
-        self._touched = np.zeros((LANES, len(lattice)), np.uint8)
+        self._touched = np.zeros((LANES, len(lattice)), np.int64)
 
     def rays(self, rays: Rays, batch: Batch, settings: FieldSettings) -> tuple[FloatArray, NDArray[np.int32]]:
         """See `Engine`."""

@@ -23,6 +23,10 @@ TINY = np.float32(1e-6)
 LOG2E = np.float32(1.4426950408889634)
 DENSEST = np.float32(14.0)
 """Log density is held at or below this."""
+_CELL, _CORNER = np.arange(64)[:, None], np.arange(8)
+_X, _Y, _Z = _CELL // 16 + (_CORNER >> 2), _CELL // 4 % 4 + (_CORNER >> 1 & 1), _CELL % 4 + (_CORNER & 1)
+CORNERS = ((_X // 4 * 4 + _Y // 4 * 2 + _Z // 4) * 64 + _X % 4 * 16 + _Y % 4 * 4 + _Z % 4).astype(np.int16)
+"""By cell and corner: which of the eight joined bricks the corner's vertex lies in, times 64, and its place there."""
 SH0, SH1 = np.float32(0.28209479177387814), np.float32(0.4886025119029199)
 
 
@@ -119,11 +123,8 @@ def next_sample(
 @inlined
 def corner_row(joined: Any, brick: Any, cell: Any, corner: Any) -> Any:
     """The row of `values` at a corner of a cell."""
-    cx = cell // 16 + (corner >> 2)
-    cy = cell // 4 % 4 + (corner >> 1 & 1)
-    cz = cell % 4 + (corner & 1)
-    beyond = (cx >> 2) << 2 | (cy >> 2) << 1 | (cz >> 2)
-    return np.int64(joined[brick, beyond]) * 64 + ((cx & 3) * 16 + (cy & 3) * 4 + (cz & 3))
+    found = np.int64(CORNERS[cell, corner])
+    return np.int64(joined[brick, found >> 6]) * 64 + (found & 63)
 
 
 @inlined

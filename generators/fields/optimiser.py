@@ -1,4 +1,7 @@
-"""Adam on the bricks that rays have touched, after a pull towards smoothness; one pass over memory each."""
+"""Adam on the vertices that rays have touched, after a pull towards smoothness; one pass over memory each.
+
+Which they are is kept as one bit a vertex for each lane, so that what no ray has touched is not even looked at.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +23,23 @@ def smooth(
 ) -> None:  # fmt: skip
     """Add the gradient of the squared differences between neighbouring vertices, weighed by channel in `pulls` [16].
 
-    Only every `turns`-th touched brick has its turn, `turn` says which; `pulls` is to be as much larger.
+    Only every `turns`-th touched brick has its turn, `turn` says which; `pulls` is to be as much larger. All of its
+    vertices are then touched.
     """
     bricks = len(around)
     for brick in prange(bricks):
         if (brick + turn) % turns:
             continue
-        seen = 0
+        seen = np.int64(0)
         for lane in range(LANES):
             seen |= touched[lane, brick]
         if seen == 0:
             continue
-        touched[0, brick] = 1
         low_pull, high_pull = load(pulls, 0), load(pulls, 8)
         for vertex in range(64):
             if active[brick, vertex] == 0:
                 continue
+            touched[0, brick] |= np.int64(1) << vertex
             row = (brick * 64 + vertex) * 16
             low, high = load(values, row), load(values, row + 8)
             low_sum, high_sum = spread(ZERO), spread(ZERO)
@@ -63,34 +67,37 @@ def adam(
     values: Any, first: Any, second: Any, gradients: Any, touched: Any, rates: Any,
     decay_first: Any, decay_second: Any, epsilon: Any,
 ) -> None:  # fmt: skip
-    """One step on every touched brick, with a learning rate per channel in `rates` [16]; clears what it has used.
+    """One step on every vertex with a gradient, with a learning rate per channel in `rates` [16]; clears gradients.
 
-    Bricks that were not touched keep their moments as they are, so a vertex that is rarely seen is not moved by
-    old news.
+    Others keep their moments as they are, so a vertex that is rarely seen is not moved by old news.
     """
     for brick in prange(touched.shape[1]):
-        seen = 0
+        seen = np.int64(0)
         for lane in range(LANES):
             seen |= touched[lane, brick]
         if seen == 0:
             continue
-        for row in range(brick * 64, brick * 64 + 64):
+        sums = np.zeros(16, np.float32)
+        for vertex in range(64):
+            if (seen >> vertex) & 1 == 0:
+                continue
+            row = (brick * 64 + vertex) * 16
+            low, high = spread(ZERO), spread(ZERO)
+            for lane in range(LANES):
+                if (touched[lane, brick] >> vertex) & 1:
+                    low = low + load(gradients[lane], row)
+                    high = high + load(gradients[lane], row + 8)
+                    store(gradients[lane], row, spread(ZERO))
+                    store(gradients[lane], row + 8, spread(ZERO))
+            store(sums, 0, low)
+            store(sums, 8, high)
             moved = False
             for channel in range(16):
-                at = row * 16 + channel
-                g = ZERO
-                for lane in range(LANES):
-                    g += gradients[lane, at]
-                if g != ZERO:
-                    moved = True
+                moved |= sums[channel] != ZERO
             if not moved:
                 continue
             for channel in range(16):
-                at = row * 16 + channel
-                g = ZERO
-                for lane in range(LANES):
-                    g += gradients[lane, at]
-                    gradients[lane, at] = ZERO
+                at, g = row + channel, sums[channel]
                 m = decay_first * first[at] + (ONE - decay_first) * g
                 v = decay_second * second[at] + (ONE - decay_second) * g * g
                 first[at], second[at] = m, v

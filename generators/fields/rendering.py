@@ -19,6 +19,7 @@ from generators.fields.marching import (
     NEVER,
     ONE,
     SH1,
+    TINY,
     ZERO,
     contracted,
     interpolate,
@@ -28,10 +29,10 @@ from generators.fields.marching import (
 from generators.fields.rays import camera_row
 from generators.fields.training import ray_of, shade
 from generators.radiance.cameras import Camera
-from generators.radiance.rasterizer.kernels import parallel_kernel, prange
+from generators.radiance.rasterizer.kernels import inlined, kernel, parallel_kernel, prange
 from generators.radiance.trainer import Normalisation
 
-OPAQUE = np.float32(2e-3)
+QUARTER, DEPTH_UNLIKE = np.float32(0.25), np.float32(0.1)
 FINE_STEP, FAR = 0.5, 60.0
 """Distance of samples in cells, and where a ray through contracted space ends, in radii."""
 FILLED_BELOW = 0.05
@@ -60,6 +61,20 @@ class View:
         ground = np.array(backdrop, np.float32)[:, None, None] * np.float32(FILLED_BELOW)
         rest = (self.colour + ground) / (self.opacity + np.float32(FILLED_BELOW))
         return np.asarray(self.colour + (1 - self.opacity) * rest, np.float32)
+
+
+@dataclass(frozen=True)
+class Care:
+    """How carefully a picture is made: rays end where less than `least` of the light is left; only every `apart`-th
+    pixel (1 or 2) along both sides is always traced, the others where those around them differ by `unlike` or more.
+    """
+
+    least: float = 2e-3
+    apart: int = 1
+    unlike: float = 0.0
+
+
+FULL = Care()
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,64 +142,111 @@ def asset_of(
     )
 
 
+@kernel
+def _trace(
+    values: Any, joined: Any, places: Any, gaps: Any, occupied: Any, cells: Any, step: Any, bound: Any, near: Any,
+    far: Any, least: Any, cameras: Any, forward: Any, u: Any, v: Any, value: Any, rows: Any, out: Any,
+) -> None:  # fmt: skip
+    """What one pixel sees, into `out` [5]: red, green, blue, depth, opacity; `least` is the light that counts."""
+    ox, oy, oz, dx, dy, dz = ray_of(cameras, 0, u, v)
+    b1, b2, b3 = -SH1 * dy, SH1 * dz, -SH1 * dx
+    ahead = dx * forward[0] + dy * forward[1] + dz * forward[2]
+    through, red, green, blue, half = ONE, ZERO, ZERO, ZERO, ZERO
+    t, end = span(near, far, bound, ox, oy, oz, dx, dy, dz)
+    while through > least:
+        t, length, brick, cell, fx, fy, fz = next_sample(
+            places, gaps, occupied, cells, step, bound, end, t, ox, oy, oz, dx, dy, dz
+        )
+        if brick < 0:
+            break
+        interpolate(values, joined, brick, cell, fx, fy, fz, value, rows)
+        after = through * np.exp(-np.exp(min(value[0], DENSEST)) * length)
+        weight = through - after
+        red += weight * max(ZERO, shade(value, b1, b2, b3, 0))
+        green += weight * max(ZERO, shade(value, b1, b2, b3, 1))
+        blue += weight * max(ZERO, shade(value, b1, b2, b3, 2))
+        if after <= HALF < through:
+            half = (t + length * (through - HALF) / weight) * ahead
+        through = after
+        t += length
+    out[0], out[1], out[2], out[3], out[4] = red, green, blue, half, ONE - through
+
+
 @parallel_kernel
 def _render(
     values: Any, joined: Any, places: Any, gaps: Any, occupied: Any, cells: Any, step: Any, bound: Any, near: Any,
-    far: Any, cameras: Any, forward: Any, colour: Any, depth: Any, opacity: Any,
+    far: Any, least: Any, cameras: Any, forward: Any, apart: Any, unlike: Any, seen: Any,
 ) -> None:  # fmt: skip
-    """Fill the pictures, row by row."""
-    height, width = depth.shape
-    for v in prange(height):
+    """Fill `seen` float32 [H, W, 5]: every `apart`-th pixel (1 or 2) of both axes is traced, others where need be.
+
+    A pixel between traced ones is their mean if none of their channels differ by `unlike` or more; depths by their
+    ratio.
+    """
+    height, width = seen.shape[:2]
+    for line in prange((height + apart - 1) // apart):
         value, rows = np.zeros(16, np.float32), np.empty(8, np.int32)
-        for u in range(width):
-            ox, oy, oz, dx, dy, dz = ray_of(cameras, 0, u, v)
-            b1, b2, b3 = -SH1 * dy, SH1 * dz, -SH1 * dx
-            ahead = dx * forward[0] + dy * forward[1] + dz * forward[2]
-            through, red, green, blue, half = ONE, ZERO, ZERO, ZERO, ZERO
-            t, end = span(near, far, bound, ox, oy, oz, dx, dy, dz)
-            while through > OPAQUE:
-                t, length, brick, cell, fx, fy, fz = next_sample(
-                    places, gaps, occupied, cells, step, bound, end, t, ox, oy, oz, dx, dy, dz
-                )
-                if brick < 0:
-                    break
-                interpolate(values, joined, brick, cell, fx, fy, fz, value, rows)
-                after = through * np.exp(-np.exp(min(value[0], DENSEST)) * length)
-                weight = through - after
-                red += weight * max(ZERO, shade(value, b1, b2, b3, 0))
-                green += weight * max(ZERO, shade(value, b1, b2, b3, 1))
-                blue += weight * max(ZERO, shade(value, b1, b2, b3, 2))
-                if after <= HALF < through:
-                    half = (t + length * (through - HALF) / weight) * ahead
-                through = after
-                t += length
-            colour[0, v, u], colour[1, v, u], colour[2, v, u] = red, green, blue
-            depth[v, u], opacity[v, u] = half, ONE - through
+        for u in range(0, width, apart):
+            _trace(
+                values, joined, places, gaps, occupied, cells, step, bound, near, far, least, cameras, forward,
+                u, line * apart, value, rows, seen[line * apart, u],
+            )  # fmt: skip
+    if apart > 1:
+        for v in prange(height):
+            value, rows = np.zeros(16, np.float32), np.empty(8, np.int32)
+            for u in range(1 - v % 2, width, 2 - v % 2):
+                u0, u1, v0, v1 = u - u % 2, u + u % 2, v - v % 2, v + v % 2
+                if (
+                    u1 < width
+                    and v1 < height
+                    and _alike(seen[v0, u0], seen[v0, u1], seen[v1, u0], seen[v1, u1], unlike)
+                ):
+                    for channel in range(5):
+                        seen[v, u, channel] = QUARTER * (
+                            (seen[v0, u0, channel] + seen[v0, u1, channel])
+                            + (seen[v1, u0, channel] + seen[v1, u1, channel])
+                        )
+                else:
+                    _trace(
+                        values, joined, places, gaps, occupied, cells, step, bound, near, far, least, cameras,
+                        forward, u, v, value, rows, seen[v, u],
+                    )  # fmt: skip
+
+
+@inlined
+def _alike(a: Any, b: Any, c: Any, d: Any, unlike: Any) -> Any:
+    """Whether four pixels show nearly the same: colour and opacity by difference, depth by ratio."""
+    for channel in range(5):
+        low = min(min(a[channel], b[channel]), min(c[channel], d[channel]))
+        high = max(max(a[channel], b[channel]), max(c[channel], d[channel]))
+        if high - low >= (unlike if channel != 3 else DEPTH_UNLIKE * high + TINY):
+            return False
+    return True
 
 
 def render_lattice(
-    lattice: Lattice, camera: Camera, *, step: float, near: float, far: float, curved: bool = True
-) -> View:
+    lattice: Lattice, camera: Camera, *, step: float, near: float, far: float, curved: bool = True,
+    care: Care = FULL,
+) -> View:  # fmt: skip
     """A lattice in normalised space as a camera in normalised space sees it."""
-    height, width = camera.height, camera.width
-    colour = np.empty((3, height, width), np.float32)
-    depth, opacity = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    seen = np.empty((camera.height, camera.width, 5), np.float32)
     _render(
         lattice.values.reshape(-1), lattice.joined, lattice.places, lattice.gaps, lattice.occupied,
         np.int64(lattice.cells), np.float32(step), ONE if curved else NEVER, np.float32(near), np.float32(far),
-        camera_row(camera)[None], np.asarray(camera.forward, np.float32), colour, depth, opacity,
+        np.float32(care.least), camera_row(camera)[None], np.asarray(camera.forward, np.float32),
+        np.int64(care.apart), np.float32(care.unlike), seen,
     )  # fmt: skip
-    return View(colour, depth, opacity)
+    planes = np.ascontiguousarray(seen.transpose(2, 0, 1))
+    return View(planes[:3], planes[3], planes[4])
 
 
-def render(field: OpenField, camera: Camera, *, step: float = FINE_STEP) -> View:
+def render(field: OpenField, camera: Camera, *, step: float = FINE_STEP, care: Care = FULL) -> View:
     """The field as a camera in metres sees it; depth in metres. A larger `step` (in cells) is quicker and rougher."""
     inside = field.normalisation.camera(camera)
     away = float(np.linalg.norm(inside.position))
     near, far = field.near, FAR if field.contracted else away + 4.0
     if away > DISTANT:  # from far away, as through the long lens of an orthographic view, only the middle is meant
         near, far = away - 1.0, away + FAR
-    view = render_lattice(field.lattice, inside, step=step, near=near, far=far, curved=field.contracted)
+    view = render_lattice(field.lattice, inside, step=step, near=near, far=far, curved=field.contracted, care=care)
     return replace(view, depth=view.depth * np.float32(field.normalisation.scale))
 
 

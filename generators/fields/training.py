@@ -140,7 +140,7 @@ def _backward(
         for corner in range(8):
             row = np.int64(homes[i, corner])
             w = spread(corner_weight(corner, record[0], record[1], record[2]))
-            touched[row // 64] = 1
+            touched[row >> 6] |= np.int64(1) << (row & 63)
             at = row * 16
             store(gradient, at, load(gradient, at) + w * low)
             store(gradient, at + 8, load(gradient, at + 8) + w * high)
@@ -156,7 +156,8 @@ def train_rays(
 
     `values` flat float32; `cameras` float32 [V, 16] (rotation, position, fx, fy, cx, cy); `pixels` uint8 [P, 4]
     with alpha (0 alpha: `ground` is seen); `picks` int64 [R] rows of `pixels`; `views` int32 [R]; `gradients`
-    float32 [LANES, rows · 16]; `touched` uint8 [LANES, B]; `peaks` float32 [LANES, B · 64] largest weight by cell.
+    float32 [LANES, rows · 16]; `touched` int64 [LANES, B] a bit for each vertex; `peaks` float32 [LANES, B · 64] the
+    largest weight by cell.
     """
     rays = len(picks)
     for lane in prange(LANES):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engines.assets import Field
 from generators.events import GeneratorError, Request
 from generators.fields.looking import picture
-from generators.fields.rendering import opened, render
+from generators.fields.rendering import FULL, Care, opened, render
 from generators.fields.specs import ViewFieldParams
 from generators.live.coarse_to_fine import CoarseToFine, never, shortest_ms
 from generators.live.frames import Answer, Camera, Frame, LiveContext, Picture
@@ -25,14 +25,17 @@ class Way:
 
     size: float
     step: float
+    care: Care
 
 
+_SOME, _LITTLE = Care(least=0.02, apart=2, unlike=0.06), Care(least=0.02, apart=2, unlike=0.1)
 WAYS = (
-    Way(1.0, 0.0), Way(0.7, 1.0), Way(0.5, 1.0), Way(0.35, 1.0), Way(0.35, 2.0), Way(0.25, 1.0), Way(0.25, 2.0),
-    Way(0.18, 2.0), Way(0.12, 2.0),
+    Way(1.0, 0.0, FULL), Way(1.0, 1.0, _SOME), Way(0.7, 1.0, _SOME), Way(0.7, 2.0, _LITTLE), Way(0.5, 1.0, _SOME),
+    Way(0.5, 2.0, _LITTLE), Way(0.35, 1.0, _SOME), Way(0.35, 2.0, _LITTLE), Way(0.25, 2.0, _LITTLE),
+    Way(0.18, 2.0, _LITTLE), Way(0.12, 2.0, _LITTLE),
 )  # fmt: skip
-"""From the whole picture to a sketch; few pixels lose more than few samples, and cost less than they should, since rays
-that are far apart share no memory."""
+"""From the whole picture to a sketch. Few pixels lose more than few samples or means of neighbours that look alike, and
+cost less than they should, since rays that are far apart share no memory."""
 MOVING_MS = 38.0
 """What a picture may take while the camera moves: all that twenty a second leave, since a field takes so long."""
 MEASURED_PX = 65_536
@@ -84,11 +87,11 @@ class Viewer:
         """
         chosen, strips = WAYS[way], []
         pinhole = pinhole_of(camera.resized(chosen.size) if way else camera)
-        rows = max(1, STRIP_PX // pinhole.width)
+        rows = max(2, STRIP_PX // pinhole.width // 2 * 2)  # even, since every second one is traced
         for top in range(0, pinhole.height, rows):
             if top and given_up():
                 return None
             strip = replace(pinhole, cy=pinhole.cy - top, height=min(rows, pinhole.height - top))
-            view = render(self._field, strip, step=max(params.step, chosen.step))
+            view = render(self._field, strip, step=max(params.step, chosen.step), care=chosen.care)
             strips.append(picture(view, self._field))
         return np.concatenate(strips)

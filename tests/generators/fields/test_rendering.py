@@ -10,7 +10,7 @@ import pytest
 from engines.assets import Field
 from engines.errors import UnsuitableAsset
 from engines.field_lattice import field_from_grid
-from generators.fields.rendering import View, density_at, opened, render
+from generators.fields.rendering import Care, View, density_at, opened, render
 from generators.radiance.cameras import looking_at
 from tests.generators.fields.lattices import ball
 
@@ -114,3 +114,30 @@ def test_what_is_open_shows_the_backdrop() -> None:
     np.testing.assert_allclose(filled[:, 0, 0], [1, 0.5, 0.25], rtol=1e-5)
     np.testing.assert_allclose(filled[:, 0, 1], 0.6, atol=0.04)
     np.testing.assert_allclose(filled[:, 0, 2], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 30), (41, 31), (1, 1), (2, 1)])
+def test_a_picture_is_the_same_in_whichever_order_its_pixels_are_traced(width: int, height: int) -> None:
+    ready, camera = opened(ball()), looking_at((2, 3, 6), (1, 2, 3), fov_y_deg=40, width=width, height=height)
+    whole, again = render(ready, camera), render(ready, camera, care=Care(apart=2, unlike=0.0))
+    for name in ("colour", "depth", "opacity"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(again, name))
+
+
+def test_only_pixels_among_others_that_look_alike_are_not_traced() -> None:
+    ready, camera = opened(ball()), looking_at((2, 3, 6), (1, 2, 3), fov_y_deg=40, width=60, height=44)
+    whole, quick = render(ready, camera), render(ready, camera, care=Care(apart=2, unlike=0.06))
+    same = (whole.colour == quick.colour).all(0) & (whole.opacity == quick.opacity)
+    assert same[::2, ::2].all()
+    means = ~same
+    assert means.mean() > 0.2  # so that it is worth it
+    assert np.abs(whole.colour - quick.colour).max() < 0.06 and np.abs(whole.opacity - quick.opacity).max() < 0.06
+    edge = (whole.opacity > 0.2) & (whole.opacity < 0.8)
+    assert edge.any() and same[edge].all()
+
+
+def test_rays_may_end_before_they_are_opaque() -> None:
+    ready, camera = opened(ball()), looking_at((1, 2, 8), (1, 2, 3), fov_y_deg=30, width=32, height=32)
+    whole, early = render(ready, camera), render(ready, camera, care=Care(least=0.1))
+    lost = whole.opacity - early.opacity
+    assert 0 < lost.max() <= 0.1 and lost.min() == 0
