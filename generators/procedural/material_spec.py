@@ -12,12 +12,13 @@ from generators.spec import GeneratorSpec, Needs, Params
 
 FamilyName = Literal[
     "auto",
-    "bricks", "cobblestone", "flagstone", "stone_wall", "paving", "hexagons", "ceramic_tiles", "terracotta_tiles",
-    "mosaic", "roof_shingles", "terrazzo", "marble", "granite", "sandstone", "limestone", "slate", "rock", "concrete",
-    "plaster", "asphalt", "planks", "oak", "parquet", "bark", "wicker", "cork", "gravel", "pebbles", "sand", "soil",
-    "mud", "grass", "moss", "forest_floor", "snow", "ice", "lava", "water", "brushed_metal", "diamond_plate", "rust",
-    "copper_patina", "gold", "painted_metal", "hammered_metal", "corrugated_metal", "leather", "linen", "denim",
-    "carpet", "knit", "fur", "scales", "paper", "cardboard", "scifi_panels", "rubber", "plastic",
+    "bricks", "cobblestone", "flagstone", "stone_wall", "paving", "hexagons", "ceramic_tiles", "subway_tiles",
+    "terracotta_tiles", "mosaic", "roof_shingles", "terrazzo", "marble", "granite", "sandstone", "limestone", "slate",
+    "rock", "concrete", "plaster", "asphalt", "planks", "oak", "parquet", "bark", "wicker", "cork", "gravel",
+    "pebbles", "sand", "soil", "mud", "grass", "moss", "forest_floor", "snow", "ice", "lava", "water",
+    "brushed_metal", "diamond_plate", "rust", "copper_patina", "gold", "painted_metal", "hammered_metal",
+    "corrugated_metal", "leather", "linen", "denim", "carpet", "knit", "fur", "scales", "paper", "cardboard",
+    "scifi_panels", "rubber", "plastic",
 ]  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def rust(surface: Surface, amount: float) -> None:
     streak = smoothstep(
         0.7 * runs + 0.4 * blur(canvas, crust, 0.03) + 0.2 * bloom, 0.75 - 0.55 * amount, 1.0 - 0.5 * amount
     )
-    surface.paint(streak * 0.5, ramp(canvas, ("#5e3016", "#8f5426"), 0.5 + 0.5 * rough), 0.8, 0.2)
+    surface.paint(streak * 0.5, ramp(canvas, ("#5e3016", "#8f5426"), 0.5 + 0.5 * rough), 0.8)
     surface.paint(
         crust * 0.95,
         ramp(canvas, RUST, 0.5 + 0.3 * bloom + 0.35 * rough),
@@ -166,7 +166,7 @@ def dust(surface: Surface, amount: float) -> None:
     cloud = fbm(canvas, "dust/cloud", 3, 6, 0.58)
     settle = 0.5 + 0.3 * surface.cavity(0.02) + 0.4 * cloud + 0.1 * grain(canvas, "dust/fine", 300)
     mask = (settle * (0.25 + 0.65 * amount)).clamp_(0.05, 0.92)
-    surface.paint(mask, ramp(canvas, ("#8f8069", "#ab9c84", "#c0b29a"), 0.5 + 0.4 * cloud), 0.95, 0.0)
+    surface.paint(mask, ramp(canvas, ("#8f8069", "#ab9c84", "#c0b29a"), 0.5 + 0.4 * cloud), 0.95, 0.0, grains=True)
     surface.height = mix(surface.height, blur(canvas, surface.height, 0.0015), 0.5 * mask)
 
 

@@ -15,6 +15,8 @@ from generators.procedural.fields import blur, smoothstep
 
 ALBEDO_MIN, ALBEDO_MAX = 0.018, 0.88
 """Linear reflectance of real non-metals lies between these (charcoal and fresh snow)."""
+HALF_COVERED = (0.42, 0.58)
+"""Between these masks a surface turns from metal to what covers it."""
 RAMP_STEPS = 512
 """Entries of a colour ramp: finer than the 8-bit maps it ends in."""
 
@@ -92,8 +94,14 @@ class Surface:
         roughness: Tensor | float | None = None,
         metallic: float | None = None,
         rise_m: Tensor | float | None = None,
+        *,
+        grains: bool = False,
     ) -> None:
-        """Lay another matter over the surface where `mask` is 1; what is not given stays as it is."""
+        """Lay another matter over the surface where `mask` is 1; what is not given stays as it is.
+
+        Colour and roughness blend where the mask lies between: a film over what is below. Nothing is half a metal, so
+        `metallic`, 0 or 1, changes sharply where half is covered; only loose `grains` leave metal bare between them.
+        """
         ink = colour if isinstance(colour, Tensor) else flat_colour(self.canvas, colour)
         for channel in range(3):
             base = self.colour[channel]
@@ -102,7 +110,7 @@ class Surface:
             self.roughness = self.roughness + (roughness - self.roughness) * mask
         if metallic is not None and (self.metallic is not None or metallic > 0.0):
             base = self.canvas.full(0.0) if self.metallic is None else self.metallic
-            self.metallic = base + (metallic - base) * mask
+            self.metallic = base + (metallic - base) * (mask if grains else smoothstep(mask, *HALF_COVERED))
         if rise_m is not None:
             self.height = self.height + mask * rise_m
         if self.emission is not None and metallic is not None:

@@ -51,11 +51,11 @@ def diamond_plate(canvas: Canvas, look: Look) -> Surface:
         canvas, colour, height, 0.4 + 0.1 * rough + 0.1 * cloud - 0.14 * lens, canvas.full(1.0), porous=0.0
     )
     grime = smoothstep(blur(canvas, lens, 0.008) - lens + 0.25 * cloud + 0.15 * rough, 0.05, 0.4)
-    surface.paint(grime * 0.75, ramp(canvas, ("#2a2622", "#4a4138"), 0.5 + rough), 0.75, 0.1)
+    surface.paint(grime * 0.75, ramp(canvas, ("#2a2622", "#4a4138"), 0.5 + rough), 0.75, 0.0)
     surface.tint(1.0 + 0.15 * marks)
     surface.roughness = surface.roughness + 0.12 * marks
     spots = smoothstep(fbm(canvas, "rust", 8, 6, 0.62), 0.48, 0.66) * (1.0 - 0.8 * lens)
-    surface.paint(spots * 0.85, ramp(canvas, RUST, 0.55 + 0.5 * rough), 0.9, 0.05)
+    surface.paint(spots * 0.85, ramp(canvas, RUST, 0.55 + 0.5 * rough), 0.9, 0.0)
     return surface
 
 
@@ -77,7 +77,7 @@ def rust(canvas: Canvas, look: Look) -> Surface:
     bloom = smoothstep(fbm(canvas, "bloom", 5, 6, 0.62), 0.22, 0.55)
     surface.paint(bloom * 0.6, ramp(canvas, ("#9a4d18", "#c4752e", "#cf8f4a"), 0.5 + rough))
     bare = smoothstep(fbm(canvas, "bare", 4, 6, 0.6), 0.36, 0.52) * (1.0 - bloom)
-    surface.paint(bare * 0.8, ramp(canvas, ("#3d332e", "#5c4f48"), 0.5 + rough), 0.6, 0.55)
+    surface.paint(bare * 0.8, ramp(canvas, ("#5f5550", "#857a73"), 0.5 + rough), 0.55, 1.0)
     return surface
 
 
@@ -95,7 +95,7 @@ def copper_patina(canvas: Canvas, look: Look) -> Surface:
     )
     surface = Surface(canvas, colour, height, 0.42 + 0.1 * rough, canvas.full(1.0), porous=0.4)
     brown = smoothstep(cloud + 0.4 * rough, -0.5, 0.3) * (1.0 - 0.5 * seam)
-    surface.paint(brown * 0.6, ramp(canvas, ("#3b241b", "#5f3b2a"), 0.5 + rough), 0.6, 0.5)
+    surface.paint(brown * 0.6, ramp(canvas, ("#3b241b", "#5f3b2a"), 0.5 + rough), 0.6)
     green = smoothstep(0.75 * runs + 0.65 * cloud + 0.45 * (tone - 0.35) + 0.25 * rough - 0.5 * seam, -0.28, 0.25)
     verdigris = ramp(
         canvas, ("#2f6b5c", "#4c8f7c", "#74b09b", "#9cc9b4"), 0.45 + 0.32 * runs + 0.25 * rough + 0.1 * fine
@@ -167,7 +167,7 @@ def painted_metal(canvas: Canvas, look: Look) -> Surface:
     )
     chip = smoothstep(damage, 0.66, 0.70)
     surface.paint(smoothstep(damage, 0.56, 0.68) * 0.5, "#8a5a3a", 0.7)
-    surface.paint(chip, ramp(canvas, RUST, 0.45 + 0.6 * rough), 0.88, 0.1, -0.00035)
+    surface.paint(chip, ramp(canvas, RUST, 0.45 + 0.6 * rough), 0.88, 0.0, -0.00035)
     steel = smoothstep(damage + 0.3 * rough, 0.95, 1.05)
     surface.paint(steel, "#a3a19d", 0.4, 1.0)
     drip = smoothstep(fbm(canvas, "drips", (2, 48), 4, 0.6) + 0.5 * blur(canvas, chip, 0.03), 0.42, 0.75)
@@ -221,7 +221,7 @@ def corrugated_metal(canvas: Canvas, look: Look) -> Surface:
     run = fbm(canvas, "runs", (1.4, 44), 5, 0.66)
     below = smoothstep(lap_place + 0.0 * run, 0.5, 0.52) * smoothstep(lap_place + 0.0 * run, 0.95, 0.5)
     rusty = smoothstep(0.8 * run + 0.5 * cloud + 1.0 * below - 0.2 * wave + 0.3 * rough, 0.62, 1.05)
-    surface.paint(rusty * 0.9, ramp(canvas, RUST, 0.45 + 0.4 * rough + 0.2 * run), 0.88, 0.05, 0.0001)
+    surface.paint(rusty * 0.9, ramp(canvas, RUST, 0.45 + 0.4 * rough + 0.2 * run), 0.88, 0.0, 0.0001)
     surface.tint(1.0 - 0.45 * smoothstep((lap_place - 0.5).abs() + 0.0 * wave, 0.006, 0.001))
     surface.tint(1.0 - 0.18 * smoothstep(wave, -0.5, -1.0))
     return surface

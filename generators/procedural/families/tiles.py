@@ -1,4 +1,4 @@
-"""Laid and fired tiles: ceramic, terracotta, mosaic, hexagons, roof shingles."""
+"""Laid and fired tiles: ceramic, subway, terracotta, mosaic, hexagons, roof shingles."""
 
 from __future__ import annotations
 
@@ -35,6 +35,29 @@ def ceramic_tiles(canvas: Canvas, look: Look) -> Surface:
     pin = specks(canvas, "pin", 50, 0.12, 0.25) * tile
     surface.paint(pin * 0.7, "#6b5a48", 0.5)
     surface.paint(1.0 - tile, ramp(canvas, ("#8f8a80", "#bab4a8"), 0.5 + 0.6 * fine + 0.3 * cloud), 0.92)
+    return surface
+
+
+def subway_tiles(canvas: Canvas, look: Look) -> Surface:
+    """White wall tiles of 75 by 150 mm in running bond: bevelled, machine-made, under a clear glaze."""
+    cells = courses(canvas, "bond", 8, 4, uneven_rows=0.012, uneven_columns=0.012, radius_m=0.0015)
+    cloud, pool, fine = fbm(canvas, "cloud", 7, 4), fbm(canvas, "pool", 26, 3), grain(canvas, "fine", 300)
+    tone, tilt, lean, hue = (cells.random(canvas, name) for name in ("tone", "tilt", "lean", "hue"))
+    tile = smoothstep(cells.edge, 0.0009, 0.0017)
+    bevel = dome((cells.edge - 0.001).clamp(min=0.0), 0.0095)
+    height = 0.0036 * bevel + tile * (0.0007 * (cells.u - 0.5) * (tilt - 0.5) + 0.0007 * (cells.v - 0.5) * (lean - 0.5))
+    height += tile * (0.00007 * cloud + 0.00003 * pool) + (1.0 - tile) * 0.0001 * fine
+    colour = ramp(
+        canvas,
+        look.dyed("#c9c8c0", "#dcdbd4", "#e6e5df", "#efeeea"),
+        0.4 + 0.34 * (tone - 0.5) + 0.16 * (hue - 0.5) + 0.1 * cloud + 0.12 * pool + 0.2 * bevel,
+    )
+    surface = Surface(canvas, colour, height, 0.08 + 0.03 * cloud, porous=0.05)
+    craze, _ = cracks(canvas, "craze", 30, 0.0003, 0.08, 0.004)
+    surface.tint(1.0 - 0.2 * craze * tile)
+    grout = ramp(canvas, ("#87827a", "#a9a49b", "#b9b5ad"), 0.5 + 0.5 * fine + 0.4 * cloud)
+    surface.paint(1.0 - tile, grout, 0.92)
+    surface.tint(1.0 - 0.2 * smoothstep(cells.edge, 0.0026, 0.0012) * tile)
     return surface
 
 

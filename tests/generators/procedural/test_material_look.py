@@ -271,3 +271,46 @@ def test_every_effect_leaves_finite_bounded_maps() -> None:
                 assert bool(torch.isfinite(field).all()), (effect, family)
             assert float(surface.roughness.min()) > 0.0 and float(surface.roughness.max()) <= 1.0
             assert relief(surface) >= 0.0
+
+
+BARE = (
+    "brushed_metal",
+    "diamond_plate",
+    "rust",
+    "copper_patina",
+    "gold",
+    "painted_metal",
+    "corrugated_metal",
+    "scifi_panels",
+)
+
+
+@pytest.mark.parametrize("family", BARE)
+@pytest.mark.parametrize("effect", ["", "rust", "dirt", "paint"])
+def test_nothing_is_half_a_metal(family: str, effect: str) -> None:
+    metallic = surface_of(family, 256, {effect: 0.6} if effect else {}).metallic
+    assert metallic is not None
+    between = (metallic > 0.1) & (metallic < 0.9)
+    assert float(between.float().mean()) < 0.06
+
+
+def test_patina_is_none_and_the_copper_beside_it_is_a_metal() -> None:
+    surface = plain("copper_patina")
+    assert surface.metallic is not None
+    red, green, _ = surface.colour
+    assert float(surface.metallic[green > 1.3 * red].mean()) < 0.1
+    assert float(surface.metallic[red > 1.6 * green].mean()) > 0.9
+
+
+def test_subway_tiles_are_twice_as_wide_as_high_and_lie_in_running_bond() -> None:
+    """A joint runs through whole rows; those across meet the middle of the tiles above and below."""
+    height = plain("subway_tiles", 512).height
+    low = height < height.mean() - height.std()
+    rows = low.float().mean(1) > 0.9
+    assert int((rows & ~rows.roll(1)).sum()) == 8
+    # The middle of each course: where its joints are, the next one has none, and the next but one has them again.
+    first, second, third = (low[32 + 64 * course] for course in range(3))
+    assert int((first & ~first.roll(1)).sum()) == 4
+    near = first | first.roll(2) | first.roll(-2)
+    assert not (near & second).any()
+    assert float((third & (near | first.roll(4) | first.roll(-4))).sum() / third.sum()) > 0.8

@@ -71,7 +71,7 @@ def test_a_prompt_is_read_as_the_table_says(
 
 
 SAID: list[tuple[str, str, str | None, str]] = [
-    ("small white subway tiles with dark grout", "ceramic_tiles", "white", "left out “dark grout”"),
+    ("small white subway tiles with dark grout", "subway_tiles", "white", "left out “dark grout”"),
     ("white marble with black veins", "marble", "white", "left out “black veins”"),
     ("glass", "ice", None, "There is no “glass” here; ice comes nearest."),
     ("pink silk", "linen", "pink", "There is no “silk” here"),
