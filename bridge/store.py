@@ -401,11 +401,18 @@ class Store:
     def _proof(self) -> str:
         path = self.root / "proof"
         if not path.exists():
-            draft = self.root / "tmp" / f"proof-{secrets.token_hex(8)}"
+            # not in tmp, which another command may be emptying that makes the same store at this moment
+            draft = self.root / f"proof-{secrets.token_hex(8)}"
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.write(descriptor, secrets.token_hex(32).encode())
             os.close(descriptor)
-            os.rename(draft, path)
+            try:
+                os.link(draft, path)
+            except FileExistsError:  # the other was first, and has told it already
+                pass
+            except OSError:  # a disk without hard links
+                os.replace(draft, path)
+            draft.unlink(missing_ok=True)
         return path.read_text("ascii")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import secrets
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -309,6 +310,20 @@ def test_taking_over_empties_what_was_half_done_and_shuts_others_out(tmp_path: P
     store.release()
     other.claim()
     other.release()
+
+
+def test_two_that_make_the_same_store_at_once_have_one_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token_hex, others = secrets.token_hex, list[Store]()
+
+    def late(size: int) -> str:
+        monkeypatch.undo()
+        others.append(Store(tmp_path))
+        return token_hex(size)
+
+    monkeypatch.setattr(secrets, "token_hex", late)
+    store = Store(tmp_path)
+    assert [store.proof] == [other.proof for other in others] == [(tmp_path / "proof").read_text()]
+    assert not list(tmp_path.glob("proof-*"))
 
 
 def test_the_proof_is_private_and_stays(tmp_path: Path) -> None:
