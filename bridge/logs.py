@@ -38,7 +38,8 @@ class JsonLines(logging.Formatter):
         line.update({name: value for name, value in vars(record).items() if name not in _PLAIN and value != ""})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        text = json.dumps(line, ensure_ascii=False, default=str)
+        # Names of files need not be text; half a character would keep the whole line from being written.
+        text = json.dumps(line, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
@@ -76,6 +77,14 @@ def test_a_client_cannot_write_lines_or_colours_on_the_terminal(stream: io.Strin
     except ValueError:
         record = logger.makeRecord("bridge", 20, "", 0, "failed", (), sys.exc_info())
     assert handler.format(record).splitlines()[-1] == "ValueError: \\x1b[31m"
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_a_file_whose_name_is_no_text_can_be_told_of(stream: io.StringIO, kind: type[io.StringIO]) -> None:
+    told = kind()
+    logs.configure("info", stream=told)
+    logging.getLogger("bridge").info("cannot be an input", extra={"path": os.fsdecode(b"gr\xf6\xdfe.png")})
+    assert "gr\\udcf6\\udcdfe.png" in told.getvalue().encode().decode()
 
 
 def test_secrets_never_appear(stream: io.StringIO) -> None:
