@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from engines.assets import FloatArray
 from generators.radiance.poses import pairs, talk
-from generators.radiance.poses.mapping import lonely, mapped, placed, placed_count, write_points
+from generators.radiance.poses.mapping import FEWER_INLIERS, lonely, mapped, placed, placed_count, write_points
 from generators.radiance.poses.talk import Answer, Order, Said
 from generators.radiance.poses.turning import only_turned
 
@@ -79,13 +79,14 @@ def solve(order: Order, folder: Path, say: Say) -> Answer:
         secs["matching"], started = time.monotonic() - started, time.monotonic()
         maps = [] if turned else mapped(order, database, folder, say)
         secs["mapping"], started = time.monotonic() - started, time.monotonic()
-        further = [] if turned else pairs.further_pairs(shared, wanted, lonely(order, maps), FURTHER_PAIRS)
-        if further:
+        left_out = [] if turned else lonely(order, maps)
+        if left_out:
+            further = pairs.further_pairs(shared, wanted, left_out, FURTHER_PAIRS)
             more, _ = match(order, database, features, further, pool, say)
             verified = [one + other for one, other in zip(verified, more, strict=True)]
             secs["matching"], started = secs["matching"] + time.monotonic() - started, time.monotonic()
-            if any(more):
-                again = mapped(order, database, folder, say)
+            if any(verified[index] for index in left_out):
+                again = mapped(order, database, folder, say, inliers=FEWER_INLIERS)
                 maps = again if placed_count(again) > placed_count(maps) else maps
             secs["mapping"] += time.monotonic() - started
     database.close()

@@ -32,6 +32,8 @@ NAMED_MAX = 20
 FEATURES_PER_PX, FEATURES_LEAST = 2.5, 1000
 """Features of a photograph at most: 2000 at 800 px. Twice as many find the same poses in a third more time."""
 TEXTURE_LEAST, PARTNERS_LEAST = 300, 3
+BLURRED = 0.22
+"""A set whose median photograph is less sharp than this (`judging.sharpness`) is out of focus, or shaken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +147,7 @@ def enough(answer: Answer, useful: Sequence[Shot], least_percent: int) -> Placed
     if largest is not None:
         words.append(f"the largest group is {_range(useful, largest)}")
     words += [f"another of {len(one.views)} is {_range(useful, one)}" for one in answer.groups[1:3]]
-    remedy = advice(answer)
+    remedy = advice(answer, float(np.median([shot.sharpness for shot in useful])))
     if count >= FRAMES_MIN:
         remedy += f" To go on with the largest group alone, set 'Placed at least' to {100 * count // len(useful)} %."
     raise CaptureError("; ".join(words) + ". " + remedy)
@@ -156,9 +158,14 @@ def _range(useful: Sequence[Shot], group: Placed) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{names[0]} … {names[-1]}"
 
 
-def advice(answer: Answer) -> str:
-    """What to do about photographs that could not be placed, by what was found in them."""
+def advice(answer: Answer, sharpness: float = 0.0) -> str:
+    """What to do about photographs that could not be placed, by what was found in them; 0 for unknown sharpness."""
     features, partners = float(np.median(answer.features)), float(np.median(answer.matched))
+    if features < TEXTURE_LEAST and 0 < sharpness < BLURRED:
+        return (
+            f"Nearly all of them are blurred ({features:.0f} features in the median photograph, {TEXTURE_LEAST} and "
+            "more are needed): hold the camera still, wait for its focus, and have more light."
+        )
     if features < TEXTURE_LEAST:
         return (
             f"There is little texture in them ({features:.0f} features in the median photograph, {TEXTURE_LEAST} and "

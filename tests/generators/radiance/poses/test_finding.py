@@ -81,6 +81,13 @@ def test_no_group_at_all_is_told_without_a_way_round() -> None:
     assert "Placed at least" not in str(refused.value)
 
 
+def test_blur_is_told_from_a_lack_of_texture() -> None:
+    few = msgspec.structs.replace(GOOD, features=(80,) * 50)
+    assert "Nearly all of them are blurred (80 features" in advice(few, 0.1)
+    assert "little texture" in advice(few, 0.5) and "little texture" in advice(few)
+    assert "do not agree" in advice(GOOD, 0.1)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -74,3 +74,9 @@ def test_a_map_on_next_to_no_points_is_none(
     monkeypatch.setattr(mapping, "POINTS_PER_VIEW", 1000)
     maps = mapped(order, database, tmp_path, lambda _: None)
     assert maps == [] and placed_count(maps) == 0 and lonely(order, maps) == list(range(COUNT))
+
+
+def test_a_view_is_placed_by_as_many_points_as_are_asked_for(made: tuple[Any, Any, Order], tmp_path: Path) -> None:
+    _, database, order = made
+    assert placed_count(mapped(order, database, tmp_path, lambda _: None, inliers=mapping.FEWER_INLIERS)) == COUNT
+    assert placed_count(mapped(order, database, tmp_path, lambda _: None, inliers=1000)) < COUNT
