@@ -21,19 +21,24 @@ log = logging.getLogger("bridge")
 async def serve(chosen: settings.Settings, *, as_json: bool = False) -> None:
     """Run until SIGTERM or SIGINT. Raises `ScenecastError` leaves when it cannot start."""
     async with Bridge(chosen) as bridge:
-        logs.configure(chosen.log_level, secrets=(bridge.token,))
-        if as_json:
-            ready = {"url": bridge.url, "pid": os.getpid(), "discovery": str(bridge.discovery_file)}
-            print(json.dumps(ready), flush=True)
-        else:
-            print(f"Scenecast listens on {bridge.url}", flush=True)
-        preparation = Preparation(chosen.data_path)
-        if chosen.prepare:
-            preparation.start()
-        try:
-            await bridge.serve_forever()
-        finally:
-            await preparation.stop()
+        with bridge.heeding_signals():  # before anybody is told that there is somebody to end
+            await _serve(bridge, chosen, as_json)
+
+
+async def _serve(bridge: Bridge, chosen: settings.Settings, as_json: bool) -> None:
+    logs.configure(chosen.log_level, secrets=(bridge.token,))
+    if as_json:
+        ready = {"url": bridge.url, "pid": os.getpid(), "discovery": str(bridge.discovery_file)}
+        print(json.dumps(ready), flush=True)
+    else:
+        print(f"Scenecast listens on {bridge.url}", flush=True)
+    preparation = Preparation(chosen.data_path)
+    if chosen.prepare:
+        preparation.start()
+    try:
+        await bridge.serve_forever()
+    finally:
+        await preparation.stop()
 
 
 def main(arguments: list[str] | None = None) -> int:

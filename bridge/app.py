@@ -11,6 +11,7 @@ import secrets
 import signal
 import ssl
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -127,17 +128,23 @@ class Bridge:
         """Let `serve_forever` return."""
         self._stopping.set()
 
-    async def serve_forever(self) -> None:
-        """Return when the process is asked to end (SIGTERM, SIGINT) or `stop_soon` was called."""
+    @contextlib.contextmanager
+    def heeding_signals(self) -> Iterator[None]:
+        """From now on SIGTERM and SIGINT let `serve_forever` return; before, they end the process as it stands."""
         loop = asyncio.get_running_loop()
         handled = (signal.SIGTERM, signal.SIGINT) if os.name == "posix" else ()
         for number in handled:
             loop.add_signal_handler(number, self._stopping.set)
         try:
-            await self._stopping.wait()
+            yield
         finally:
             for number in handled:
                 loop.remove_signal_handler(number)
+
+    async def serve_forever(self) -> None:
+        """Return when the process is asked to end (SIGTERM, SIGINT) or `stop_soon` was called."""
+        with self.heeding_signals():
+            await self._stopping.wait()
 
     def figures(self) -> dict[str, float]:
         """Everything `/metrics` tells."""

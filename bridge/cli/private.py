@@ -20,7 +20,7 @@ from typing import Self
 from bridge.errors import ScenecastError
 from python_client import Client, connect
 
-START_SECS = 30.0
+START_SECS = 60.0
 """A bridge that is not ready by then will not be; a warm start takes well under a second."""
 
 

@@ -276,6 +276,16 @@ def test_a_served_bridge_is_found_used_and_ends_cleanly(tmp_path: Path, number: 
     assert found.token not in errors
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_a_bridge_that_is_ended_as_soon_as_it_is_there_ends_cleanly(tmp_path: Path) -> None:
+    process = serve(tmp_path)
+    assert process.stdout is not None and process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=PATIENCE_SECS)
+    assert process.returncode == 0, errors
+    assert not list((tmp_path / "run").iterdir())
+
+
 def test_what_forbids_the_start_is_said_in_words(tmp_path: Path) -> None:
     async def story() -> None:
         async with bridge(tmp_path) as one:
