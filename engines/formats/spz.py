@@ -1,11 +1,13 @@
 """SPZ: splats quantised and compressed (Niantic's format), versions 1 to 4.
 
 The format is self-describing: right, up, back (RUB) and metres, which is the neutral convention, so nothing is
-turned for any host. (npm splat-transform agrees; some other readers leave out the flip from PLY's axes.)
+turned for any host. (npm splat-transform agrees; some other readers leave out the flip from PLY's axes.) A file may
+state other axes in an extension, `SPZ_ADOBE_coordinate_system`; it is followed, all other extensions are skipped.
 
 Body: positions as 24-bit fixed point (version 1: half floats), opacity 8 bits, colour 8 bits, log-scale in
 sixteenths, rotation as the three smallest components in 10 bits each (before version 3: x, y, z in 8 bits),
-harmonics 8 bits. Versions 1 to 3 are one gzip stream, or bare; version 4 is six zstd streams behind a table.
+harmonics 8 bits. Versions 1 to 3 are one gzip stream, or bare; version 4 is six zstd streams behind a table. Of
+harmonics of degree 4, which neutral clouds have no place for, the first three degrees are read.
 
 What is written comes back within half a step:
 
@@ -29,13 +31,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import Splats
-from engines.conventions import Host
+from engines.conventions import Axes, Direction, Host
 from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_splats
 from engines.kinds import Kind
 from engines.spherical_harmonics import COEFFICIENTS, degree_of
 from engines.splat_values import log_from_scale, scale_from_log, unit_quaternions
+from engines.transforms import NEUTRAL, Frame, move_splats
 
 MEDIA_TYPE = "application/x-spz"
 MAGIC = b"NGSP"
@@ -47,7 +50,18 @@ Version = Literal[2, 3, 4]
 _HEADER = struct.Struct("<4sIIBBBB")
 _HEADER_V4 = struct.Struct("<4sIIBBBBI12x")
 _NAMES = ("positions", "alphas", "colours", "scales", "rotations", "harmonics")
-_ANTIALIASED = 1
+_ANTIALIASED, _EXTENDED = 1, 2
+_AXES_EXTENSION = 0xADBE0003
+_AXES = (
+    "LDB", "RDB", "LUB", "RUB", "LDF", "RDF", "LUF", "RUF", "LFD", "RFD", "LFU", "RFU", "LBD", "RBD", "LBU", "RBU"
+)  # fmt: skip
+"""What the numbers from 1 on in that extension say of x, y and z."""
+_WORDS: dict[str, Direction] = {
+    "L": "left", "R": "right", "U": "up", "D": "down", "B": "back", "F": "forward"
+}  # fmt: skip
+_EXTENSIONS_MOST_BYTES = 1 << 20
+_FILE_COEFFICIENTS = (0, 3, 8, 15, 24)
+"""Harmonics above degree 0 by degree, as files may have them."""
 _SAMPLE_BYTES = 1 << 17
 _SQRT_HALF = float(np.sqrt(0.5))
 
@@ -204,6 +218,10 @@ class _Bare:
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
+    def rest(self, most: int) -> bytes:
+        """What is left, up to `most` bytes."""
+        return self._data[self._at : self._at + most]
+
     def take(self, size: int) -> bytes:
         """The next `size` bytes. Raises `DamagedFile` if there are fewer."""
         if size > len(self._data) - self._at:
@@ -217,6 +235,21 @@ class _Gunzip:
 
     def __init__(self, data: bytes) -> None:
         self._stream, self._rest = zlib.decompressobj(wbits=31), data
+
+    def rest(self, most: int) -> bytes:
+        """What is left, up to `most` bytes; what is broken in it is left out."""
+        parts, length = [], 0
+        while length < most and not self._stream.eof:
+            try:
+                more = self._stream.decompress(self._rest, most - length)
+            except zlib.error:
+                break
+            self._rest = self._stream.unconsumed_tail
+            if not more:
+                break
+            parts.append(more)
+            length += len(more)
+        return b"".join(parts)
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes. Raises `DamagedFile` if the stream is broken or ends early."""
@@ -238,11 +271,12 @@ class _Gunzip:
 
 
 def _from_body(source: _Bare | _Gunzip, limits: Limits, name: str) -> Splats:
-    magic, version, count, degree, bits, _flags, _ = _HEADER.unpack(source.take(_HEADER.size))
+    magic, version, count, degree, bits, flags, _ = _HEADER.unpack(source.take(_HEADER.size))
     if magic != MAGIC or version not in (1, 2, 3):
         raise DamagedFile(f"expected an SPZ header of version 1, 2 or 3, got {magic!r} version {version}")
     sizes = _stream_sizes(version, count, degree, bits, limits)
-    return _unpacked([source.take(size) for size in sizes], version, degree, bits, name)
+    cloud = _unpacked([source.take(size) for size in sizes], version, degree, bits, name)
+    return _turned(cloud, source.rest(_EXTENSIONS_MOST_BYTES)) if flags & _EXTENDED else cloud
 
 
 def _from_v4(data: bytes, limits: Limits, name: str) -> Splats:
@@ -250,7 +284,7 @@ def _from_v4(data: bytes, limits: Limits, name: str) -> Splats:
 
     if len(data) < _HEADER_V4.size:
         raise DamagedFile("the file ends within its header")
-    _, _, count, degree, bits, _flags, streams, at = _HEADER_V4.unpack_from(data)
+    _, _, count, degree, bits, flags, streams, at = _HEADER_V4.unpack_from(data)
     sizes = _stream_sizes(4, count, degree, bits, limits)
     wanted = 6 if degree else 5
     if streams < wanted or at + 16 * streams > len(data):
@@ -270,24 +304,41 @@ def _from_v4(data: bytes, limits: Limits, name: str) -> Splats:
             raise DamagedFile(f"the stream of {_NAMES[which]} ends early")
         parts.append(part)
         offset += packed
-    return _unpacked([*parts, b""][:6], 4, degree, bits, name)
+    cloud = _unpacked([*parts, b""][:6], 4, degree, bits, name)
+    return _turned(cloud, data[_HEADER_V4.size : at]) if flags & _EXTENDED else cloud
+
+
+def _turned(cloud: Splats, extensions: bytes) -> Splats:
+    """The neutral cloud of one in the axes that its extensions state: records of a type, a length and as many bytes."""
+    at = 0
+    while at + 8 <= len(extensions):
+        kind, size = struct.unpack_from("<II", extensions, at)
+        if kind == _AXES_EXTENSION and size == 4 and at + 12 <= len(extensions):
+            (number,) = struct.unpack_from("<I", extensions, at + 8)
+            if number > len(_AXES):
+                raise DamagedFile(f"the file states axes of the number {number}, expected 1 to {len(_AXES)}")
+            x, y, z = (_WORDS[letter] for letter in (_AXES[number - 1] if number else "RUB"))
+            return move_splats(cloud, NEUTRAL, Frame(Axes(x, y, z)))
+        at += 8 + size
+    return cloud
 
 
 def _stream_sizes(version: int, count: int, degree: int, bits: int, limits: Limits) -> list[int]:
     if count > limits.max_elements:
         raise TooLarge(f"the file declares {count} splats, more than the limit of {limits.max_elements}")
-    if degree > 3 or bits > 30:
-        raise DamagedFile(f"degree {degree} with {bits} fraction bits; up to 3 and 30 are read")
+    if degree >= len(_FILE_COEFFICIENTS) or bits > 30:
+        raise DamagedFile(f"degree {degree} with {bits} fraction bits; up to 4 and 30 are read")
     position, rotation = (6 if version == 1 else 9), (3 if version < 3 else 4)
-    return [count * each for each in (position, 1, 3, 3, rotation, 3 * (COEFFICIENTS[degree] - 1))]
+    return [count * each for each in (position, 1, 3, 3, rotation, 3 * _FILE_COEFFICIENTS[degree])]
 
 
 def _unpacked(streams: list[bytes], version: int, degree: int, bits: int, name: str) -> Splats:
     positions, alphas, colours, scales, rotations, harmonics = (np.frombuffer(part, np.uint8) for part in streams)
-    count = len(alphas)
-    sh = np.empty((count, COEFFICIENTS[degree], 3), np.float32)
+    count, kept = len(alphas), min(_FILE_COEFFICIENTS[degree], COEFFICIENTS[-1] - 1)
+    sh = np.empty((count, 1 + kept, 3), np.float32)
     sh[:, 0] = (colours.reshape(-1, 3) / np.float32(255) - np.float32(0.5)) / np.float32(COLOUR_SCALE)
-    sh[:, 1:] = (harmonics.reshape(count, COEFFICIENTS[degree] - 1, 3).astype(np.float32) - 128) / 128
+    rest = harmonics.reshape(count, _FILE_COEFFICIENTS[degree], 3)[:, :kept]
+    sh[:, 1:] = (rest.astype(np.float32) - 128) / 128
     quaternions = _wxyz_from_bytes(rotations) if version < 3 else _wxyz_from_smallest_three(rotations)
     return Splats(
         positions=_half_positions(positions) if version == 1 else _fixed_positions(positions, bits),

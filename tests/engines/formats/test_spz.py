@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from engines.assets import Splats
 from engines.asymmetric import asymmetric_splats, findings
-from engines.conventions import Host
+from engines.conventions import Axes, Host
 from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats import spz
 from engines.formats.registry import Limits
 from engines.hosts import HOSTS
-from engines.transforms import rotation_matrices
+from engines.transforms import Frame, move_splats, rotation_matrices
 
 DIALECTS = Path(__file__).resolve().parents[4] / "shared" / "data" / "splat_dialects"
 HOST_ROWS = pytest.mark.parametrize("host", HOSTS.values(), ids=list(HOSTS))
@@ -192,6 +192,72 @@ def test_version_1_has_half_float_positions(tmp_path: Path) -> None:
     np.testing.assert_allclose(got.sh[:, 0], (200 / 255 - 0.5) / 0.15, rtol=1e-5)
 
 
+def extended(data: bytes, records: bytes) -> bytes:
+    """An SPZ file with extension records, as the format's description has them: in version 4 before its table."""
+    if data[:4] == b"NGSP":
+        at = struct.unpack_from("<I", data, 16)[0]
+        head = data[:14] + bytes([data[14] | 2]) + data[15:16] + struct.pack("<I", at + len(records)) + data[20:at]
+        return head + records + data[at:]
+    body = gzip.decompress(data)
+    return gzip.compress(body[:14] + bytes([body[14] | 2]) + body[15:] + records, mtime=0)
+
+
+OTHER_RECORD = struct.pack("<II3f", 0xADBE0002, 12, 0.1, 0.2, 0.3)
+"""The limits of an orbiting camera, which are skipped."""
+
+
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize(
+    ("number", "axes"),
+    [
+        (1, Axes("left", "down", "back")),
+        (4, Axes("right", "up", "back")),
+        (6, Axes("right", "down", "forward")),
+        (8, Axes("right", "up", "forward")),
+        (12, Axes("right", "forward", "up")),
+    ],
+)
+def test_axes_that_a_file_states_are_followed(version: spz.Version, number: int, axes: Axes, tmp_path: Path) -> None:
+    """Numbers and letters from the format's description; data in those axes, so the letter stands upright again."""
+    moved = move_splats(asymmetric_splats(), Frame(axes))
+    spz.encode(moved, tmp_path, "f", host=PYTHON, version=version)
+    path = tmp_path / "f.spz"
+    record = OTHER_RECORD + struct.pack("<III", 0xADBE0003, 4, number)
+    path.write_bytes(extended(path.read_bytes(), record))
+    assert findings(spz.decode(path, LIMITS)) == []
+
+
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("records", [OTHER_RECORD, struct.pack("<III", 0xADBE0003, 4, 0), OTHER_RECORD[:9], b"xyz"])
+def test_other_extensions_change_nothing(version: spz.Version, records: bytes, tmp_path: Path) -> None:
+    spz.encode(asymmetric_splats(), tmp_path, "f", host=PYTHON, version=version)
+    path = tmp_path / "f.spz"
+    path.write_bytes(extended(path.read_bytes(), records))
+    assert findings(spz.decode(path, LIMITS)) == []
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_axes_of_no_known_number_are_refused(version: spz.Version, tmp_path: Path) -> None:
+    spz.encode(asymmetric_splats(), tmp_path, "f", host=PYTHON, version=version)
+    path = tmp_path / "f.spz"
+    path.write_bytes(extended(path.read_bytes(), struct.pack("<III", 0xADBE0003, 4, 17)))
+    with pytest.raises(DamagedFile, match="17"):
+        spz.decode(path, LIMITS)
+
+
+def test_of_degree_4_the_first_three_are_read(tmp_path: Path) -> None:
+    """The harmonics of a splat in 72 bytes: red, green and blue of the first coefficient, then of the second …"""
+    spz.encode(cloud(5, 16), tmp_path, "f", host=PYTHON, version=3)
+    lower = spz.decode(tmp_path / "f.spz", LIMITS)
+    body = gzip.decompress((tmp_path / "f.spz").read_bytes())
+    rows = np.frombuffer(body[-5 * 45 :], np.uint8).reshape(5, 45)
+    wider = np.concatenate([rows, np.full((5, 27), 200, np.uint8)], axis=1)
+    (tmp_path / "g.spz").write_bytes(gzip.compress(body[:12] + b"\x04" + body[13 : -5 * 45] + wider.tobytes()))
+    got = spz.decode(tmp_path / "g.spz", LIMITS)
+    np.testing.assert_array_equal(got.sh, lower.sh)
+    np.testing.assert_array_equal(got.rotations, lower.rotations)
+
+
 def header(version: int, count: int, degree: int = 0, bits: int = 12) -> bytes:
     return struct.pack("<4sIIBBBB", b"NGSP", version, count, degree, bits, 0, 0)
 
@@ -205,7 +271,7 @@ def header(version: int, count: int, degree: int = 0, bits: int = 12) -> bytes:
     (gzip.compress(header(3, 5), mtime=0)[:-9], "early"),
     (b"\x1f\x8b" + b"\x07" * 40, "gzip"),
     (header(2, 60_000_000), "early"),
-    (header(2, 1, degree=4), "degree"),
+    (header(2, 1, degree=5), "degree"),
     (header(2, 1, bits=200), "fraction"),
     (header(4, 1), "header"),
     (header(4, 1) + struct.pack("<I12x", 2**31), "table"),
