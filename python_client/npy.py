@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from typing import Any, NamedTuple
@@ -73,10 +74,16 @@ def _header(file: memoryview) -> tuple[str, bool, tuple[int, ...], int]:
     if len(text) != count or count > 1 << 16:
         raise TransferFailed("the .npy header is cut short")
     try:
-        row = ast.literal_eval(text.decode("utf-8" if start[6] == 3 else "latin-1").strip())
-        dtype, fortran, shape = row["descr"], row["fortran_order"], row["shape"]
+        dtype, fortran, shape = _described(text.decode("utf-8" if start[6] == 3 else "latin-1").strip())
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as error:
         raise TransferFailed(f"the .npy header cannot be read: {error}") from error
+    return dtype, fortran, shape, offset
+
+
+@functools.lru_cache(maxsize=32)  # results of one size have one header, and to evaluate it takes 50 us
+def _described(header: str) -> tuple[str, bool, tuple[int, ...]]:
+    row = ast.literal_eval(header)
+    dtype, fortran, shape = row["descr"], row["fortran_order"], row["shape"]
     if not isinstance(dtype, str) or not isinstance(shape, tuple) or not all(isinstance(side, int) for side in shape):
         raise TransferFailed(f"the .npy header describes no plain array: {row!r:.200}")
-    return dtype, bool(fortran), shape, offset
+    return dtype, bool(fortran), shape
