@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from array import array
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.parsers import expat
 
 import numpy as np
@@ -64,25 +64,35 @@ class _Model:
         self._vertices: dict[str, array[float]] = {}
         self._triangles: dict[str, array[int]] = {}
         self._components: dict[str, list[tuple[str, Matrix]]] = {}
-        self._object = ""
+        self._main = self._part = self._object = ""
+        self._parts: dict[str, bool] = {}
+        """Models that were named, and whether they have been read."""
         self._numbers = self._placed = 0
+        self._left_bytes = limits.max_file_bytes
 
     def read(self, archive: zipfile.ZipFile) -> None:
-        """Parse the package's model, block by block."""
+        """Parse the package's main model, and those that its objects may lie in (production extension 1.1)."""
         names = [name for name in archive.namelist() if name.lower().endswith(".model")]
         main = next((name for name in names if name.lower() == "3d/3dmodel.model"), names[0] if names else "")
         if not main:
             raise DamagedFile(f"{self._name} has no model in it")
+        files = {_part_name(name): name for name in names}
+        self._main = _part_name(main)
+        self._parts = {self._main: False}
+        while part := next((each for each, read in self._parts.items() if not read and each in files), ""):
+            self._part, self._parts[part] = part, True
+            with archive.open(files[part]) as stream:
+                self._parse(stream)
+
+    def _parse(self, stream: IO[bytes]) -> None:
         parser = expat.ParserCreate()
         parser.StartElementHandler = self._start
         parser.StartDoctypeDeclHandler = self._refuse
-        left = self._limits.max_file_bytes
-        with archive.open(main) as stream:
-            while block := stream.read(_BLOCK):
-                left -= len(block)
-                if left < 0:
-                    raise TooLarge(f"{main} in {self._name} unpacks to more than {self._limits.max_file_bytes} bytes")
-                parser.Parse(block)
+        while block := stream.read(_BLOCK):
+            self._left_bytes -= len(block)
+            if self._left_bytes < 0:
+                raise TooLarge(f"the models in {self._name} unpack to more than {self._limits.max_file_bytes} bytes")
+            parser.Parse(block)
         parser.Parse(b"", True)
 
     def placed(self, identity: str, world: Matrix, depth: int) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
@@ -120,18 +130,29 @@ class _Model:
             self._count(3)
             self._triangles[self._object].extend(int(attributes[corner]) for corner in ("v1", "v2", "v3"))
         elif tag == "object":
-            self._object = attributes["id"]
+            self._object = self._key(attributes, "id")
             self._vertices[self._object], self._triangles[self._object] = array("d"), array("q")
             self._components[self._object] = []
         elif tag == "component":
-            self._components[self._object].append((attributes["objectid"], _matrix(attributes)))
-        elif tag == "item":
-            self.items.append((attributes["objectid"], _matrix(attributes)))
-        elif tag == "model":
+            self._components[self._object].append((self._key(attributes, "objectid"), _matrix(attributes)))
+        elif tag == "item" and self._part == self._main:
+            self.items.append((self._key(attributes, "objectid"), _matrix(attributes)))
+        elif tag == "model" and self._part == self._main:
             unit = attributes.get("unit", "millimeter")
             if unit not in _UNITS_M:
                 raise DamagedFile(f"{self._name} is in {unit!r}, which is no unit of 3MF")
             self.unit_m = _UNITS_M[unit]
+
+    def _key(self, attributes: dict[str, str], name: str) -> str:
+        """An object's number with the model it lies in: this one, or the one that a `path` of any prefix names."""
+        path = next((value for key, value in attributes.items() if key.rpartition(":")[2] == "path"), None)
+        part = self._part if path is None else _part_name(path)
+        self._parts.setdefault(part, False)
+        return f"{part}#{attributes[name]}"
+
+
+def _part_name(path: str) -> str:
+    return path.lstrip("/").lower()
 
 
 def _matrix(attributes: dict[str, str]) -> Matrix:

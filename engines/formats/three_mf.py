@@ -1,8 +1,9 @@
 """3MF (3MF Consortium, core 1.3): what today's slicers want, in millimetres with Z up, as a welded surface.
 
 Vertex colours and the base colour at each corner go into a colour group of the materials extension. Read: all objects
-of the build with their transforms and the file's unit, as one bare surface. The archive is judged before it is
-unpacked, and a document type, by which XML can be made to grow, is refused.
+of the build with their transforms and the file's unit, also those in models of their own (production extension 1.1), as
+one bare surface. The archive is judged before it is unpacked, and a document type, by which XML can be made to grow, is
+refused.
 """
 
 from __future__ import annotations
