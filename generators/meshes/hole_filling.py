@@ -1,4 +1,7 @@
-"""Holes closed by the triangulation of least area (Barequet and Sharir 1995); large ones by a fan from their middle."""
+"""Holes closed by the triangulation of least area (Barequet and Sharir 1995); large ones by a fan from their middle.
+
+Bays of an outline are closed in the same way, from one side of their mouth to the other.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import FloatArray
+from engines.geometry import smooth_normals
 from generators.meshes.isosurface import Check, Ints, Surface
 from generators.meshes.topology import edges_of
 from generators.radiance.rasterizer.kernels import kernel
 
-MOST_EXACT = 150
+MOST_EXACT = 300
 """Outlines of more edges are closed by a fan: least area takes cubic time."""
+BAY_DEPTH = 1.6
+"""The way around a bay is at least so many times as long as its mouth is wide."""
+BAY_EDGES = 150
+BAY_TURN = 0.3
+"""Least cosine between the way a bay's outline turns and the surface's normal: a tongue turns the other way."""
 
 
 def outlines(faces: Ints) -> list[NDArray[np.int64]]:
@@ -55,6 +64,63 @@ def filled(surface: Surface, most_edges: int | None = None, check: Check = lambd
         added.append(patch.astype(np.int32))
     closed = Surface(np.concatenate(middles), np.concatenate(added))
     return closed, len(wanted), len(loops) - len(wanted)
+
+
+def without_bays(surface: Surface, mouth_m: float, check: Check = lambda: None) -> tuple[Surface, int]:
+    """The surface with bays of its outlines closed whose mouths are at most `mouth_m` wide, and how many there were."""
+    surface, loops = _pinched(surface, outlines(surface.faces))
+    normals = smooth_normals(surface.positions, surface.faces)
+    width = len(surface.positions)
+    ends = edges_of(surface.faces).ends.astype(np.int64)
+    there = np.sort(ends[:, 0] * width + ends[:, 1])
+    added = [surface.faces]
+    for loop in loops:
+        for part in _bays(surface.positions, normals, loop, mouth_m, check):
+            check()
+            low, high = sorted((int(part[0]), int(part[-1])))
+            key = low * width + high
+            if there[min(int(np.searchsorted(there, key)), len(there) - 1)] == key:
+                continue
+            patch = _least_area(surface.positions, part, there, width)
+            if patch is not None:
+                added.append(patch.astype(np.int32))
+    return Surface(surface.positions, np.concatenate(added)), len(added) - 1
+
+
+def _bays(
+    positions: FloatArray, normals: FloatArray, loop: NDArray[np.int64], mouth_m: float, check: Check
+) -> list[NDArray[np.int64]]:
+    """Parts of an outline that lead around bays, none sharing a vertex, the longest way first."""
+    count = len(loop)
+    points = positions[loop].astype(np.float64)
+    points -= points.mean(0)
+    following = np.roll(points, -1, axis=0)
+    length = _running(np.linalg.norm(following - points, axis=1)[:, None])[:, 0]
+    turned, up = _running(np.cross(points, following)), _running(normals[loop].astype(np.float64))
+    start, longest, way_of = np.arange(count), np.zeros(count, np.int64), np.zeros(count)
+    for reach in range(3, min(BAY_EDGES, count // 2) + 1):
+        check()
+        end = start + reach
+        across = points[end % count]
+        mouth, way = np.linalg.norm(points - across, axis=1), length[end] - length[start]
+        turn, facing = turned[end] - turned[start] + np.cross(across, points), up[end] - up[start]
+        size = np.linalg.norm(turn, axis=1) * np.linalg.norm(facing, axis=1)
+        bay = np.einsum("nc,nc->n", turn, facing) > BAY_TURN * size
+        good = (mouth <= mouth_m) & (way >= BAY_DEPTH * mouth) & bay
+        longest[good], way_of[good] = reach, way[good]
+    taken, parts = np.zeros(count, np.bool_), []
+    for first in np.lexsort((start, -way_of)):
+        at = (first + np.arange(longest[first] + 1)) % count
+        if longest[first] and not taken[at].any():
+            taken[at] = True
+            parts.append(loop[at])
+    return parts
+
+
+def _running(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of all before each entry, twice around, float64 [2N + 1, C]."""
+    sums = np.cumsum(np.concatenate([values, values]), axis=0)
+    return np.concatenate([np.zeros((1, values.shape[1])), sums])
 
 
 def _pinched(surface: Surface, loops: list[NDArray[np.int64]]) -> tuple[Surface, list[NDArray[np.int64]]]:

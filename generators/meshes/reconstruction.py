@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,15 +10,25 @@ from numpy.typing import NDArray
 
 from engines.assets import FloatArray
 from generators.meshes.depth_views import DepthView
+from generators.meshes.evening import evened
 from generators.meshes.fusion import Box, fused
-from generators.meshes.hole_filling import filled
+from generators.meshes.hole_filling import filled, without_bays
 from generators.meshes.isosurface import Check, Surface, blocks_of, isosurface
 from generators.meshes.manifold import cut_apart, opened
+from generators.meshes.rims import trimmed
 from generators.meshes.smoothing import smoothed
 from generators.meshes.topology import largest_pieces
 
 TATTERS = 4
 """Rings of triangles within which loose ends are cut off."""
+MOUTH = 12.0
+"""Bays of the outline whose mouths are at most so many cells wide are closed."""
+RIM = 2.0
+"""Cells by which outlines are cut back: what is seen last is seen worst."""
+REACH, REACH_ROUNDS, REACH_MAX = 8.0, 20, 16.0
+"""Cells within which dents are taken out at so many rounds of smoothing; it grows with their root."""
+FINAL_ROUNDS = 5
+"""Rounds that even the cut."""
 CELLS_MAX = 400
 """Samples along the longest side of a dense grid: 64 million floats are 256 MB."""
 SLAB_POINTS = 1 << 18
@@ -29,21 +40,29 @@ def surface_of_views(
     cells: int,
     *,
     piece_share: float = 0.05,
-    hole_edges: int = 120,
+    hole_edges: int = 300,
     rounds: int = 20,
     check: Check = lambda: None,
 ) -> tuple[Surface, int, float]:
     """The surface that posed distance pictures agree on, within a box; also how many loose pieces were dropped and the
     cell size in metres.
 
-    Loose ends and pieces smaller than `piece_share` of the largest go, holes of up to `hole_edges` edges are closed,
-    and the whole is smoothed. It is an oriented manifold; it has borders where nothing was seen.
+    Loose ends and pieces smaller than `piece_share` of the largest go, holes of up to `hole_edges` edges and bays are
+    closed, dents are taken out as far as `rounds` of smoothing go, and ragged rims are cut even. It is an oriented
+    manifold; it has borders where nothing was seen.
     """
     blocks = fused(views, box, cells, check=check)
     surface = isosurface(blocks, check=check)
     check()
     surface, dropped = tidied(surface, piece_share=piece_share, hole_edges=hole_edges, check=check)
+    surface, _ = without_bays(surface, MOUTH * blocks.step, check)
     points = smoothed(surface.positions, surface.faces, rounds, hold_border=False, check=check)
+    surface = Surface(points, surface.faces)
+    if rounds and len(surface.faces):
+        reach = min(REACH * math.sqrt(rounds / REACH_ROUNDS), REACH_MAX)
+        surface = Surface(evened(surface, reach * blocks.step, blocks.step, check), surface.faces)
+    surface, _ = largest_pieces(trimmed(surface, RIM * blocks.step, check), piece_share)
+    points = smoothed(surface.positions, surface.faces, min(rounds, FINAL_ROUNDS), hold_border=False, check=check)
     return Surface(points, surface.faces), dropped, blocks.step
 
 

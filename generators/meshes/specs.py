@@ -46,7 +46,9 @@ class ReconstructionParams(Params):
             "Extent", "Share of what is seen that the mesh holds along each axis; less leaves the far out.", 0.3, 1.0
         ),
     ] = 0.94
-    smoothing: Annotated[int, _number("Smoothing", "Rounds that take out noise and keep volume.", 0, 100, step=1)] = 20
+    smoothing: Annotated[
+        int, _number("Smoothing", "Takes out noise and dents; volume and edges stay.", 0, 100, step=1)
+    ] = 20
     view_px: Annotated[
         int,
         _number("View size", "Longer side of the views that are fused.", 128, 2048, unit="px", advanced=True),
@@ -271,7 +273,7 @@ SPECS = (
             ),
         ),
         needs=_UNFOLDS,
-        version=2,
+        version=3,
         silence_secs=900.0,
         prepare="generators.meshes.warm:compile_kernels",
     ),
@@ -288,7 +290,7 @@ SPECS = (
             ),
         ),
         needs=Needs(memory_gb=3.0, modules=UNFOLDING),
-        version=2,
+        version=3,
         attempts=5,
         timeout_secs=6 * 3600.0,
         silence_secs=900.0,
@@ -309,6 +311,7 @@ SPECS = (
             ),
         ),
         needs=_UNFOLDS,
+        version=2,
         silence_secs=900.0,
     ),
     _spec(

@@ -7,6 +7,7 @@ import numpy as np
 from generators.meshes.atlas import texels_of
 from generators.meshes.decimation import decimated
 from generators.meshes.depth_views import DepthView
+from generators.meshes.evening import evened
 from generators.meshes.fusion import Box, fused
 from generators.meshes.hole_filling import filled
 from generators.meshes.isosurface import Surface, isosurface
@@ -29,6 +30,7 @@ def compile_kernels() -> None:
     ball = surface_of_function(lambda points: np.linalg.norm(points, axis=1) - 0.7, box, 12)
     small = decimated(ball, 100)
     smoothed(small.positions, small.faces, 1)
+    evened(ball, 0.5, 0.1)
     open_ball, _ = mended(small.positions, small.faces[3:])
     whole, _, _ = filled(open_ball)
     tree = tree_of(whole.positions, whole.faces)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generators.meshes import fusion, isosurface, report, surface_depth, tracing, view_colours
+from generators.meshes import evening, fusion, isosurface, report, surface_depth, tracing, view_colours
 from generators.meshes.specs import SPECS
 from generators.meshes.warm import compile_kernels
 
@@ -10,7 +10,7 @@ from generators.meshes.warm import compile_kernels
 def test_it_runs_and_leaves_every_parallel_kernel_compiled() -> None:
     compile_kernels()
     kernels = (
-        *(fusion._integrate, isosurface._march, report._cross, tracing._cast, tracing._find),
+        *(evening._fit, fusion._integrate, isosurface._march, report._cross, tracing._cast, tracing._find),
         *(surface_depth._measure, surface_depth._planes),
         *(view_colours._measure, view_colours._mix, view_colours._rate),
     )
