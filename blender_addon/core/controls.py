@@ -65,7 +65,9 @@ class Control:
 
     @property
     def label(self) -> str:
-        """Title with the unit, as `Tile size (m)`."""
+        """Title with the unit, as `Tile size (m)`; pixels stand beside the number itself."""
+        if self.unit == "px" and self.kind in ("whole", "number"):
+            return self.title
         return f"{self.title} ({'°' if self.unit == 'deg' else self.unit})" if self.unit else self.title
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 from . import json_file
 from .client_core import Generator
 from .controls import SEED_MAX, Control, Value, controls, defaults, fault, faults, params, values_of
-from .panel_model import categories, generator_rows, kind_of
+from .panel_model import categories, generator_rows, kind_of, port_rows
 from .runs import Order, Source
 from .targets import Target, TargetKind, choices
 
@@ -134,8 +134,8 @@ class Form:
         if not row.available:
             return [row.reason or f"{row.title} cannot run here"]
         missing = [
-            f"Choose the {port.name.replace('_', ' ')} it is made from"
-            for port in row.takes
+            f"Choose the {port.title.lower()} it is made from"
+            for port in port_rows(row.takes)
             if not port.optional and port.name not in inputs
         ]
         return [*missing, *faults(self.controls, self.values)]

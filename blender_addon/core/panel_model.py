@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import math
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +36,8 @@ INPUTS_ALONE = ("capture", "field")
 SEEN = "Ready: look at it, or make others of it"
 """Where a result stands that Blender cannot show, but the bridge can."""
 LIVE = "live"
+BRIDGE = "The bridge is the program that makes things for you."
+START_BRIDGE = "In a terminal, type: scenecast serve"
 PLACEABLE = ("material", "image", "clip", "mesh", "splats", "sound")
 
 
@@ -102,14 +105,14 @@ def connection_row(state: ConnectionState, *, server: str = "", trouble: str = "
     """The connection in words."""
     if state.status == "connected":
         if trouble:
-            return ConnectionRow("bad", "Connected", trouble, "Make room on that disk.")
+            return ConnectionRow("bad", "Connected", trouble, "Make room on that disk, and let Blender write there.")
         return ConnectionRow("good", f"Connected to {server}" if server else "Connected")
     if state.status == "offline":
         return ConnectionRow("bad", "Offline", can_retry=True)
     if not state.cause:
         return ConnectionRow("busy", "Connecting …")
     if state.cause.startswith("no bridge is running"):
-        return ConnectionRow("bad", "No bridge is running", "", "Start one with: scenecast serve", can_retry=True)
+        return ConnectionRow("bad", "No bridge is running", BRIDGE, START_BRIDGE, can_retry=True)
     waits = state.status == "waiting" and state.retry_in_secs >= 1
     title = f"Trying again in {math.ceil(state.retry_in_secs)} s" if waits else "Connecting …"
     return ConnectionRow("bad", title, sentence(state.cause), sentence(state.remedy), can_retry=True)
@@ -146,10 +149,23 @@ def generator_rows(generators: Iterable[Generator], kind: str) -> list[Generator
 def port_rows(ports: Iterable[Port]) -> list[PortRow]:
     """A generator's inputs."""
     return [
-        PortRow(port.name, _capital(port.name.replace("_", " ")), port.help or kinds_in_words(port.kinds),
-                tuple(port.kinds), port.optional)
+        PortRow(port.name, _port_title(port.name), port.help or kinds_in_words(port.kinds), tuple(port.kinds),
+                port.optional)
         for port in ports
     ]  # fmt: skip
+
+
+def shown_ports(rows: Sequence[PortRow], filled: Container[str]) -> list[PortRow]:
+    """Those worth showing: of several optional ones that are numbered (`cloud3`), the filled and one empty more."""
+    shown, waiting = [], set()
+    for row in rows:
+        series = row.name.rstrip("0123456789")
+        if row.optional and series != row.name and row.name not in filled:
+            if series in waiting:
+                continue
+            waiting.add(series)
+        shown.append(row)
+    return shown
 
 
 def kinds_in_words(kinds: Sequence[str]) -> str:
@@ -315,6 +331,11 @@ def _going_on(run: Run, connected: bool) -> tuple[str, float | None]:
     left = f"{seconds_in_words(run.eta_secs)} left" if run.eta_secs is not None else ""
     parts = [_capital(run.stage.replace("_", " ")) or "Starting", f"{run.fraction:.0%}" if run.fraction else "", left]
     return " · ".join(part for part in parts if part), run.fraction
+
+
+def _port_title(name: str) -> str:
+    """`Cloud 2` of `cloud2`."""
+    return _capital(re.sub(r"(?<=[a-z])(?=\d+$)", " ", name.replace("_", " ")))
 
 
 def _capital(text: str) -> str:

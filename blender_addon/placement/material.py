@@ -24,10 +24,8 @@ def place(delivered: Delivered, target: Target) -> Placed:
     Raises `PlacementError`.
     """
     item = places.chosen_object(target) if target.kind == "active_slot" else None
-    if item is not None and not places.takes_materials(item):
-        raise PlacementError(
-            f"{item.name} ({places.type_title(item)}) cannot wear a material", "Select a mesh or a curve"
-        )
+    if item is not None:
+        places.need_wearer(item)
     material = provenance.matching(bpy.data.materials, delivered, "material")
     changed = material is None
     notes: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 
+from .. import provenance
 from ..core.targets import PlacementError, Target
 
 
@@ -40,8 +41,22 @@ def chosen_scene(target: Target) -> Any:
 
 
 def takes_materials(item: Any) -> bool:
-    """Whether an object can wear a material."""
-    return item is not None and item.data is not None and hasattr(item.data, "materials")
+    """Whether an object can wear a material, and be seen in it."""
+    return item is not None and item.data is not None and hasattr(item.data, "materials") and not is_cloud(item)
+
+
+def is_cloud(item: Any) -> bool:
+    """Whether an object is a cloud of splats made here, whose colours are its own."""
+    record = provenance.read(item.data) if item.type == "MESH" else None
+    return record is not None and record.kind == "splats"
+
+
+def need_wearer(item: Any) -> None:
+    """Raise `PlacementError` for an object that can wear no material."""
+    if is_cloud(item):
+        raise PlacementError(f"{item.name} is a cloud of splats, whose colours are its own", "Select a mesh or a curve")
+    if not takes_materials(item):
+        raise PlacementError(f"{item.name} ({type_title(item)}) cannot wear a material", "Select a mesh or a curve")
 
 
 def give_material(item: Any, material: Any, slot: int | None) -> bool:
@@ -49,8 +64,7 @@ def give_material(item: Any, material: Any, slot: int | None) -> bool:
 
     Raises `PlacementError` when the object takes none, or is linked from another file.
     """
-    if not takes_materials(item):
-        raise PlacementError(f"{item.name} ({type_title(item)}) cannot wear a material", "Select a mesh or a curve")
+    need_wearer(item)
     need_editable(item)
     if not item.material_slots:
         if not item.data.is_editable:

@@ -19,6 +19,7 @@ from ..core.panel_model import (
     kinds_in_words,
     port_rows,
     sentence,
+    shown_ports,
     wrapped,
 )
 from ..core.runs import Run
@@ -42,6 +43,8 @@ BUTTONS = {
     "dismiss": ("scenecast.dismiss", "X", "Remove"),
 }
 """Operator, icon, and text of the buttons of a job; `place` is a menu and drawn by itself."""
+IN_BOX = 3
+"""Characters of a line that a box's rim takes."""
 TONE_ICONS = {"good": "CHECKMARK", "busy": "SORTTIME", "bad": "ERROR", "still": "X"}
 
 
@@ -71,7 +74,8 @@ def form(layout: Any, context: Any) -> None:
                 icon="INFO",
             )
         return
-    kinds = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
+    across = 3 if columns(context) >= 30 else 2
+    kinds = layout.grid_flow(row_major=True, columns=across, even_columns=True, align=True)
     for row in categories(one.hub.generators):
         kinds.prop_enum(panel, "kind", row.kind)
     _generator(layout, one, context)
@@ -80,7 +84,8 @@ def form(layout: Any, context: Any) -> None:
         return  # the rows follow with the next tick
     column = layout.column()
     column.enabled = generator.available
-    for port in port_rows(generator.takes):
+    filled = inputs.chosen()
+    for port in shown_ports(port_rows(generator.takes), filled):
         _input(column, panel.inputs.get(port.name), port)
     _controls(column, one.form, panel.controls, panel)
     _seed(column, panel)
@@ -88,7 +93,7 @@ def form(layout: Any, context: Any) -> None:
     column.prop(panel, "target", text="Place")
     if one.form.target == "auto":
         _where_it_fits(column, one.form.kind)
-    _button(layout, one)
+    _button(layout, one, context)
 
 
 def live(layout: Any, context: Any) -> None:
@@ -138,7 +143,7 @@ def _live_button(layout: Any, one: session.Session, context: Any) -> None:
         if not connected:
             layout.label(text="Waiting for the bridge: see above", icon="INFO")
         for text in hindrances[:3]:
-            layout.label(text=sentence(text), icon="INFO")
+            _text(layout, sentence(text), context, icon="INFO")
     row = live_preview.row(one)
     if row is not None:
         layout.label(text=row.title, icon=TONE_ICONS[row.tone])
@@ -238,7 +243,7 @@ def _trouble(layout: Any, row: ConnectionRow) -> None:
     box.label(text=row.title, icon="UNLINKED")
     for text in (row.cause, row.remedy):
         if text:
-            _text(box, text, bpy.context)
+            _text(box, text, bpy.context, taken=IN_BOX)
     if row.can_retry:
         box.operator("scenecast.reconnect", text="Try now", icon="FILE_REFRESH")
 
@@ -254,7 +259,7 @@ def _generator(layout: Any, one: session.Session, context: Any) -> None:
     if not generator.available:
         box = layout.box()
         box.label(text="Cannot run here", icon="ERROR")
-        _text(box, sentence(generator.reason), context)
+        _text(box, sentence(generator.reason), context, taken=IN_BOX)
         return
     note = layout.column(align=True)
     note.active = False
@@ -354,11 +359,13 @@ def _control(layout: Any, control: Control, row: Any) -> None:
 
 
 def _colour(line: Any, control: Control, row: Any) -> None:
-    heading = line.row(heading=control.label, align=True)
-    if control.may_be_empty:
-        heading.prop(row, "used", text="")
     text = row.get("value", "")
     named = text and colour_parts(text) is None
+    if not control.may_be_empty:
+        line.prop(row, '["value"]' if named else "colour", text=control.label)
+        return
+    heading = line.row(heading=control.label, align=True)
+    heading.prop(row, "used", text="")
     _value(heading.row(align=True), control, row, '["value"]' if named else "colour")
 
 
@@ -379,14 +386,14 @@ def _seed(layout: Any, panel: Any) -> None:
     row.prop(panel, "seed_fixed", text="", icon="LOCKED" if panel.seed_fixed else "UNLOCKED")
 
 
-def _button(layout: Any, one: session.Session) -> None:
+def _button(layout: Any, one: session.Session, context: Any) -> None:
     hindrances = one.form.hindrances(inputs.chosen())
     row = layout.row()
     row.scale_y = 1.5
     row.enabled = not hindrances
     row.operator("scenecast.generate", text="Generate", icon="SHADERFX")
     for text in hindrances[:3] if one.form.row is not None and one.form.row.available else ():
-        layout.label(text=sentence(text), icon="INFO")
+        _text(layout, sentence(text), context, icon="INFO")
 
 
 def _job(box: Any, row: JobRow, context: Any) -> None:
@@ -410,7 +417,7 @@ def _job(box: Any, row: JobRow, context: Any) -> None:
         operator = split.operator("scenecast.cancel", text="", icon="X")
         operator.key = row.key
     for text in row.detail:
-        _text(box, text, context)
+        _text(box, text, context, taken=IN_BOX)
     _job_buttons(box, row)
 
 
@@ -445,7 +452,8 @@ def _text(layout: Any, text: str, context: Any, *, icon: str = "NONE", taken: in
     """A sentence in as many lines as the region's width asks for; so many characters of that are `taken`."""
     column = layout.column(align=True)
     column.scale_y = 0.85
-    for number, line in enumerate(wrapped(text, max(12, columns(context) - taken))):
+    beside = taken or (4 if icon != "NONE" else 0)
+    for number, line in enumerate(wrapped(text, max(12, columns(context) - beside))):
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
@@ -453,4 +461,4 @@ def columns(context: Any) -> int:
     """Characters that fit into one line of the region."""
     width = context.region.width if context.region is not None else 280
     scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
-    return max(20, int((width / scale - 44) / 6.2))
+    return max(14, int((width / scale - 44) / 6.2))

@@ -100,6 +100,8 @@ def to_take() -> dict[str, Around]:
 
 
 def _source(row: Any) -> Source:
+    if row.source == "shown":
+        return Source(title_of(row), digest=shown_digest(row))
     if row.source in ("result", "watched"):
         return Source(row.title, digest=row.digest)
     if row.source == "file":

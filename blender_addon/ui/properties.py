@@ -184,7 +184,13 @@ class ScenecastInput(bpy.types.PropertyGroup):
         name="Views", description="Pictures taken from all around", default=40, min=8, max=400, soft_max=120
     )
     size_px: IntProperty(  # type: ignore[valid-type]
-        name="Size (px)", description="Width and height of each picture", default=480, min=64, max=4096, soft_max=1024
+        name="Size",
+        description="Width and height of each picture",
+        default=480,
+        min=64,
+        max=4096,
+        soft_max=1024,
+        subtype="PIXEL",
     )
     look: EnumProperty(  # type: ignore[valid-type]
         name="Look",
@@ -244,7 +250,8 @@ class ScenecastPanel(bpy.types.PropertyGroup):
     live_controls: CollectionProperty(type=ScenecastControl)  # type: ignore[valid-type]
     live_inputs: CollectionProperty(type=ScenecastInput)  # type: ignore[valid-type]
     live_size_px: IntProperty(  # type: ignore[valid-type]
-        name="Size (px)",
+        name="Size",
+        subtype="PIXEL",
         description="Longer side of the live picture; less is quicker",
         default=512,
         min=64,

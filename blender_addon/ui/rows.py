@@ -27,6 +27,7 @@ _SOURCES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("camera_normal", "Camera normals", "Which way surfaces face, seen from the scene's camera"),
         ("viewport", "Viewport", "The largest 3D viewport as it looks now"),
     ),
+    "splats": (("shown", "Active cloud", "The cloud that the active object shows, as it was made with Scenecast"),),
     "capture": (
         ("folder", "Folder of photographs", "A folder on this disk, with or without camera poses"),
         ("file", "Video or zip", "A video, or a zip of photographs, on this disk"),
@@ -44,6 +45,8 @@ _EVERYWHERE = (
 )
 _KEPT_OF_INPUT = ("picked", "digest", "title", "path", "folder", "views", "size_px", "look")
 """What a generator's input takes over from an input of the same name of the generator before."""
+_BY_ITSELF = ("active", "shown")
+"""Sources that give something without being asked: right for one input, and for none that may stay empty."""
 _kept: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
 
 
@@ -89,6 +92,8 @@ def _show(form: Form, controls: Any, inputs: Any, lane: str) -> None:
         if port.name in earlier and earlier[port.name]["picked"] in [item[0] for item in sources(row)]:
             for name, value in earlier[port.name].items():
                 setattr(row, name, value)
+        elif port.optional or any(other.name != row.name and other.source in _BY_ITSELF for other in inputs):
+            row.picked = next((one for one, _, _ in sources(row) if one not in _BY_ITSELF), "")
 
 
 def pull(form: Form) -> None:
@@ -178,6 +183,8 @@ def _fill_number(row: Any, control: Control, value: Value, tip: str) -> None:
         step=step,
         description=tip,
     )
+    if control.unit == "px":
+        row.id_properties_ui("value").update(subtype="PIXEL")
     if isinstance(control.default, (int, float)):
         row.id_properties_ui("value").update(default=kind(control.default))
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,8 @@ class Session:
         """True while Blender opens another file."""
         self.defect = ""
         """A fault of the add-on itself, with its traceback on the console."""
+        self.unkept = ""
+        """Why nothing of it outlives this Blender; empty when it does."""
 
     @property
     def file(self) -> str:
@@ -80,7 +84,20 @@ _current: Session | None = None
 def start() -> None:
     """Open the session; the connection follows by itself."""
     global _current
-    _current = Session(Path(bpy.utils.extension_path_user(PACKAGE, path="", create=True)))
+    try:
+        _current = Session(_own_folder())
+    except OSError as error:  # a folder that may not be written keeps nobody from working
+        _current = Session(Path(tempfile.mkdtemp(prefix="scenecast-")))
+        _current.unkept = f"What you make and type is not kept beyond this Blender: {error.strerror} ({error.filename})"
+
+
+def _own_folder() -> Path:
+    """The folder that Blender keeps for this add-on. Raises OSError where it cannot be made."""
+    known = bpy.utils.extension_path_user(PACKAGE, path="", create=True)
+    if not known:  # Blender swallows why
+        where = Path(bpy.utils.user_resource("EXTENSIONS")) / ".user"
+        raise OSError(errno.EACCES, "its folder cannot be written", str(where))
+    return Path(known)
 
 
 def stop() -> None:
@@ -140,7 +157,7 @@ def connection() -> ConnectionRow:
     if forbidden:
         return ConnectionRow("bad", "Offline", forbidden)
     welcome = one.hub.client.protocol.welcome
-    trouble = one.hub.trouble or one.history.trouble
+    trouble = one.unkept or one.hub.trouble or one.history.trouble
     return connection_row(one.hub.state, server=welcome.server if welcome else "", trouble=trouble)
 
 

@@ -150,7 +150,7 @@ def test_every_kind_of_control_is_recognised() -> None:
         "tint": "colour", "seed": "seed", "points": "json", "either": "json",
     }  # fmt: skip
     size, amount = found["size_px"], found["amount"]
-    assert (size.label, size.soft_minimum, size.soft_maximum, size.slider) == ("Size px (px)", 128, 2048, False)
+    assert (size.label, size.soft_minimum, size.soft_maximum, size.slider) == ("Size px", 128, 2048, False)
     assert (amount.nullable, amount.slider, amount.advanced, amount.title, amount.digits) == (True,) * 3 + ("Amount", 2)
     assert [(one.identifier, one.title) for one in found["kind"].choices] == [
         ("auto", "Auto"), ("b_c", "See"), ("a", "Ay"),

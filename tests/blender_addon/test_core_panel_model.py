@@ -32,11 +32,11 @@ def test_every_state_of_the_connection_says_what_to_do() -> None:
     assert (row.tone, row.title, row.can_retry) == ("good", "Connected to scenecast 9", False)
     row = model.connection_row(ConnectionState("connected"), trouble="This session cannot be kept: no space")
     assert (row.tone, row.cause, row.remedy) == (
-        "bad", "This session cannot be kept: no space", "Make room on that disk.",
+        "bad", "This session cannot be kept: no space", "Make room on that disk, and let Blender write there.",
     )  # fmt: skip
     assert model.connection_row(ConnectionState("connecting")).tone == "busy"
     row = model.connection_row(ConnectionState("waiting", "no bridge is running (looked in /x)", "Start it.", 3.0))
-    assert (row.title, row.remedy) == ("No bridge is running", "Start one with: scenecast serve")
+    assert (row.title, row.remedy) == ("No bridge is running", "In a terminal, type: scenecast serve")
     row = model.connection_row(
         ConnectionState("waiting", "it refused the token", "show it with `scenecast token`", 3.2)
     )
@@ -162,3 +162,15 @@ def test_a_placement_is_told_without_what_the_row_says_already() -> None:
     assert model.placed_line("mesh", "rock", "1,000 splats as rock") == "1,000 splats as rock"
     assert model.placed_line("image", "noise", "Image noise") == "Kept in this file"
     assert model.placed_line("mesh", "rock", "") == "rock is in the scene"
+
+
+def test_of_many_inputs_that_may_stay_empty_one_empty_one_is_shown() -> None:
+    names = [("cloud", False), ("cloud2", False), ("cloud3", True), ("cloud4", True), ("cloud5", True), ("mask", True)]
+    rows = [model.PortRow(name, name, "", ("splats",), optional) for name, optional in names]
+    shown = [row.name for row in model.shown_ports(rows, {"cloud"})]
+    assert shown == ["cloud", "cloud2", "cloud3", "mask"]
+    shown = [row.name for row in model.shown_ports(rows, {"cloud", "cloud3", "cloud5"})]
+    assert shown == ["cloud", "cloud2", "cloud3", "cloud4", "cloud5", "mask"]
+    assert [row.title for row in model.port_rows([Port("cloud2", ["splats"]), Port("low_mesh", ["mesh"])])] == [
+        "Cloud 2", "Low mesh",
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,9 @@ def test_one_of_each_kind_is_made_and_placed_undone_saved_and_loaded(
 
 def test_the_panel_draws_every_state_and_every_generator(blender: Blender, tmp_path: Path, archive: Path) -> None:
     seen = run(blender, "panels", tmp_path, archive)
-    assert seen["alone"][:2] == ["No bridge is running", "Start one with: scenecast serve"]
+    alone = " ".join(seen["alone"])
+    assert alone.startswith("No bridge is running The bridge is the program")
+    assert "In a terminal, type: scenecast serve" in alone
     assert " ".join(seen["empty"]) == "Nothing yet. What you make appears here and stays at hand."
     assert seen["welcome"].startswith("Connected to scenecast")
     for generator, (controls, values, button, available, needs_input) in seen["generators"].items():
@@ -82,6 +85,14 @@ def test_trouble_is_told_and_survived(blender: Blender, tmp_path: Path, archive:
     state, code, line, problem, remedy = seen["full"]
     assert (state, code, line) == ("failed", "limit.store", "Failed")
     assert "quota" in problem and "scenecast gc" in remedy
+
+
+def test_it_works_where_nothing_can_be_kept_and_says_so(blender: Blender, tmp_path: Path, archive: Path) -> None:
+    folder = tmp_path / "Zoë 用户 home"
+    seen = run(blender, "nowhere_to_keep", folder, archive)
+    assert seen["cause"].startswith("What you make and type is not kept beyond this Blender: "), seen["cause"]
+    assert seen["made"] == "Kept in this file"
+    assert "Zoë 用户" in seen["home"] and "Zoë 用户" not in seen["where"]
 
 
 def test_a_full_disk_is_told_and_survived(blender: Blender, tmp_path: Path, archive: Path) -> None:
@@ -153,3 +164,15 @@ def test_the_zip_holds_what_it_says_and_nothing_else(archive: Path) -> None:
     assert not [name for name in names if "test" in name or "__pycache__" in name or name.startswith(("/", "."))]
     assert {"__init__.py", "blender_manifest.toml", "core/hub.py", "ui/panels.py", "placement/__init__.py",
             "capture/__init__.py", "provenance.py", "scenecast_client/client.py"} <= set(names)  # fmt: skip
+
+
+def test_the_manifest_keeps_the_rules_for_extensions(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as zipped:
+        manifest = tomllib.loads(zipped.read("blender_manifest.toml").decode("utf-8"))
+        code = b"".join(zipped.read(name) for name in zipped.namelist() if name.endswith(".py"))
+    permissions = manifest["permissions"]
+    for text in (manifest["tagline"], *permissions.values()):
+        assert len(text) <= 64 and text[-1].isalnum(), text
+    assert set(permissions) == {"network", "files"} | ({"clipboard"} if b"clipboard" in code else set())
+    assert manifest["license"] == ["SPDX:GPL-3.0-or-later", "SPDX:Apache-2.0"], "its own, and the client core's"
+    assert (manifest["blender_version_min"], manifest["schema_version"]) == ("4.2.0", "1.0.0")

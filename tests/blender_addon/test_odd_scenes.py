@@ -35,6 +35,9 @@ def test_what_is_linked_from_another_file_is_left_alone_and_gone_around(
     assert seen["override"] == [True, [["OBJECT", "Bricks"]], False]
     assert seen["beside"] == [True, True] and seen["new in"] == ["Scene Collection"] * 2
     assert seen["active still"] == "Group"
+    assert seen["on a cloud"] == [
+        "Material only", "Cloud is a cloud of splats, whose colours are its own. Select a mesh or a curve",
+    ]  # fmt: skip
 
 
 def test_what_is_shared_hidden_or_stretched_is_told_or_met(

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from blender_addon.placement import Target, place
+from blender_addon.placement import Target, place, where_it_fits
 from tests.blender_addon.cases import stage
 
 
@@ -76,6 +76,7 @@ def linked(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         bpy.data.objects[name].users_collection[0].name for name in set(bpy.data.objects.keys()) - before
     )
     seen["active still"] = layer.active_layer_collection.name
+    seen["on a cloud"] = [where_it_fits("material"), stage.refusal(lambda: place(material, Target("active_slot")))]
     return seen
 
 

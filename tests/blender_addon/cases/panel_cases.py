@@ -204,6 +204,20 @@ def _full_store(folder: Path, inputs: dict[str, Any]) -> list[str]:
         return [run.state, run.code, row(run).line, *row(run).detail]
 
 
+def nowhere_to_keep(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A file lies where the add-on's own folder should be: not even an administrator can write there."""
+    inside = Path(bpy.utils.user_resource("EXTENSIONS")) / ".user" / "user_default"
+    inside.mkdir(parents=True)
+    (inside / "scenecast").write_bytes(b"")
+    with Serving(inputs["python"], folder):
+        installed.install(inputs["archive"])
+        connected()
+        shown = installed.part("ui.session").connection()
+        made = placed(generate("image.noise", size_px=64))
+        where = str(session().folder)
+    return {"cause": shown.cause, "made": made, "where": where, "home": str(inside)}
+
+
 def full_disk(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     """A bridge whose disk is truly full in the middle of a job, and then has room for a smaller one."""
     installed.install(inputs["archive"])
