@@ -91,11 +91,11 @@ def copper_patina(canvas: Canvas, look: Look) -> Surface:
     lip = smoothstep(cells.edge, 0.004, 0.0025)
     height = 0.004 * seam - 0.003 * lip + 0.0016 * cloud + 0.0003 * rough + 0.00008 * fine
     colour = ramp(
-        canvas, look.metal("#5a3426", "#8a5238", "#b87350", "#d79873"), 0.42 + 0.24 * cloud + 0.1 * rough + 0.3 * seam
+        canvas, look.metal("#6d4130", "#9b5e41", "#bd7854", "#d99b76"), 0.46 + 0.24 * cloud + 0.1 * rough + 0.3 * seam
     )
     surface = Surface(canvas, colour, height, 0.42 + 0.1 * rough, canvas.full(1.0), porous=0.4)
     brown = smoothstep(cloud + 0.4 * rough, -0.5, 0.3) * (1.0 - 0.5 * seam)
-    surface.paint(brown * 0.6, ramp(canvas, ("#3b241b", "#5f3b2a"), 0.5 + rough), 0.6)
+    surface.paint(brown * 0.45, ramp(canvas, ("#4a2d21", "#754a36"), 0.5 + rough), 0.6)
     green = smoothstep(0.75 * runs + 0.65 * cloud + 0.45 * (tone - 0.35) + 0.25 * rough - 0.5 * seam, -0.28, 0.25)
     verdigris = ramp(
         canvas, ("#2f6b5c", "#4c8f7c", "#74b09b", "#9cc9b4"), 0.45 + 0.32 * runs + 0.25 * rough + 0.1 * fine
