@@ -125,7 +125,7 @@ def _caustics(params: LoopParams, rng: np.random.Generator) -> Scene:
 def _clouds(params: LoopParams, rng: np.random.Generator) -> Scene:
     size = params.size_px
     drift = round(params.speed * _loop_secs(params) / 2)
-    turns = 0.35 * params.speed * _loop_secs(params)
+    turns = 0.1 * params.speed * _loop_secs(params)
     frequency = 2.2 / params.scale
     body = LoopingNoise(size, frequency, 2.05, turns, rng, (0, drift))
     bend = [LoopingNoise(size, frequency * 2, 2.0, turns, rng, (0, drift)) for _ in range(2)]
