@@ -112,6 +112,12 @@ def test_things_of_the_scene_become_inputs(blender: Blender, tmp_path: Path, arc
     seen = run(blender, "inputs_from_the_scene", tmp_path, archive)
     state, said, sent = seen["splats"]
     assert state == "sending" and "1,000 splats of Suzanne" in said and sent
+    assert seen["cloud"] == ["shown", ["cloud"]], "the one that is selected"
+    assert "splats of" in seen["fewer"]
+    assert seen["offered first"] == {
+        "mesh.bake": ["active", "object"], "splats.merge": ["shown", "result", "result"],
+        "splats.from_photos": ["folder", "result"],
+    }, "nothing is taken twice, or by itself where it may stay empty"  # fmt: skip
     assert seen["without"] == ["Choose the picture it is made from"]
     assert seen["repaint"] == "Kept in this file"
     assert seen["left over"] == 0, "copies made for sending are removed"

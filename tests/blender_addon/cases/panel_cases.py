@@ -254,6 +254,14 @@ def inputs_from_the_scene(folder: Path, inputs: dict[str, Any]) -> dict[str, Any
         assert bpy.ops.scenecast.generate() == {"FINISHED"}
         run = session().hub.runs[0]
         seen["splats"] = [run.state, placed(run), bool(run.order.inputs["mesh"].digest)]
+        choose("splats.decimate")
+        seen["cloud"] = [panel().inputs["cloud"].source, sorted(installed.part("ui.inputs").chosen())]
+        assert bpy.ops.scenecast.generate() == {"FINISHED"}
+        seen["fewer"] = placed(session().hub.runs[0])
+        seen["offered first"] = {}
+        for generator in ("mesh.bake", "splats.merge", "splats.from_photos"):
+            choose(generator)
+            seen["offered first"][generator] = [row.source for row in panel().inputs][:3]
         image = bpy.data.images.new("paint", 64, 64)
         image.pixels.foreach_set([0.2, 0.6, 0.4, 1.0] * 64 * 64)
         choose("fake.repaint")
