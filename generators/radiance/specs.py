@@ -56,9 +56,13 @@ class SplatsFromPhotosParams(Params):
         bool, Meta(title="Even out exposure", description="For photographs taken with automatic exposure")
     ] = False
     background: Annotated[
-        Literal["black", "white", "random"],
-        Meta(title="Background", description="random keeps cut-out subjects free of halos"),
-    ] = "black"
+        Literal["auto", "black", "white", "random"],
+        Meta(
+            title="Background",
+            description="auto leaves out what is transparent, or one even bright colour all around the subject, and "
+            "nothing else; random leaves out what is transparent; black and white stand behind it",
+        ),
+    ] = "auto"
     depth_weight: Annotated[
         float,
         Meta(
@@ -112,7 +116,7 @@ SPLATS_FROM_PHOTOS = GeneratorSpec(
     params=SplatsFromPhotosParams,
     needs=Needs(memory_gb=3.0, modules=("numba",)),
     run="generators.radiance.splats_from_photos:run",
-    version=3,
+    version=4,
     prepare="generators.radiance.warm:compile_kernels",
     attempts=5,
     timeout_secs=6 * 3600.0,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -25,7 +26,7 @@ from generators.events import (
     Request,
     WatchedContext,
 )
-from generators.radiance import checkpoint
+from generators.radiance import backdrop, checkpoint
 from generators.radiance.adam import Rates
 from generators.radiance.archive import CaptureError
 from generators.radiance.capture import Skipped, read_capture
@@ -85,12 +86,34 @@ def _from_posed(
         for sentence in capture.notes:
             yield Note(sentence)
         yield from _left_out((*capture.skipped, *unreadable), len(photographs))
+        background = params.background
+        if background == "auto":
+            photographs, background, words = beside(lambda: _before_nothing(photographs, beside.wanted, shelf))
+            if words:
+                yield Note(words)
+        params = msgspec.structs.replace(params, background=background)
         trainer = yield from _trained(request, params, photographs, capture.points, context, beside, shelf)
     if capture.unit_m is None:
         yield Note("the capture does not say how large the scene is; its own units were taken for metres")
     splats = trainer.splats("Splats from photographs")
     yield Grown(splats, trainer.adam.ids)
     yield Produced(splats)
+
+
+def _before_nothing(
+    photographs: list[Photograph], check: Callable[[], None], shelf: Shelf
+) -> tuple[list[Photograph], Literal["black", "random"], str]:
+    """The photographs without what is behind their subject, the background to train before, and what was done.
+
+    Before one colour only, splats of that colour would cost nothing, and be seen before every other.
+    """
+    if any(photograph.alpha is not None for photograph in photographs):
+        return photographs, "random", ""
+    colour = backdrop.colour_behind(photographs)
+    if colour is None:
+        return photographs, "black", ""
+    words = "the even colour behind the subject is left out of the cloud; background 'black' or 'white' keeps it"
+    return backdrop.cut_out(photographs, colour, check, shelf), "random", words
 
 
 def _trained(
@@ -228,7 +251,7 @@ def _settings(params: SplatsFromPhotosParams, seed: int) -> TrainerSettings:
         exposure=params.exposure,
         depth_weight=params.depth_weight,
         normal_weight=params.normal_weight,
-        background=params.background,
+        background="black" if params.background == "auto" else params.background,
         seed=seed,
     )
 

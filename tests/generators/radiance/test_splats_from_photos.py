@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 
 from engines.assets import Capture, Splats
+from engines.splat_values import colour_from_dc
 from generators.events import Cancelled, Event, GeneratorError, Grown, Note, Preview, Produced, Progress, Request
 from generators.radiance import checkpoint, splats_from_photos
+from generators.radiance.photographs import Photograph
 from generators.radiance.rasterizer import gsplat_backend
+from generators.radiance.shelf import Shelf
 from generators.radiance.specs import SPECS, SPLATS_FROM_PHOTOS, SplatsFromPhotosParams
 from generators.spec import params_schema
 from tests.generators.radiance.captures import write_folder
@@ -235,3 +238,40 @@ def test_the_declaration_bounds_its_parameters() -> None:
     with pytest.raises(msgspec.ValidationError, match=r"`\$\.sh_degree`"):
         msgspec.convert({"sh_degree": 4}, SplatsFromPhotosParams)
     assert checkpoint.VERSION == 1
+
+
+def before_nothing(kind: str) -> list[Photograph]:
+    """The room's photographs, the left half of each transparent or of one bright colour, as its whole frame is."""
+    views = []
+    for view in VIEWS:
+        pixels, alpha = view.pixels.copy(), None
+        nothing = np.ones(pixels.shape[1:], np.bool_)
+        nothing[8:32, 24:40] = False
+        if kind == "transparent":
+            alpha = np.where(nothing, 0, 255).astype(np.uint8)
+        elif kind == "white":
+            pixels[:, nothing] = 255
+        views.append(replace(view, pixels=pixels, alpha=alpha))
+    return views
+
+
+@pytest.mark.parametrize(
+    ("kind", "background", "told"),
+    [("transparent", "random", False), ("white", "random", True), ("a room", "black", False)],
+)
+def test_the_background_is_chosen_by_what_is_seen(tmp_path: Path, kind: str, background: str, told: bool) -> None:
+    views, chosen, words = splats_from_photos._before_nothing(before_nothing(kind), lambda: None, Shelf(tmp_path))
+    assert chosen == background and bool(words) is told
+    for view in views:
+        assert (view.alpha is None) is (kind == "a room")
+        assert view.alpha is None or (not view.alpha[:8].any() and view.alpha[12:28, 28:36].all())
+
+
+def test_nothing_is_left_standing_before_a_white_backdrop(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "scene", before_nothing("white"))
+    events = list(splats_from_photos.run(request(path), Bench(tmp_path / "scratch")))
+    assert any(isinstance(event, Note) and "is left out of the cloud" in event.text for event in events)
+    [splats] = [event.asset for event in events if isinstance(event, Produced)]
+    assert isinstance(splats, Splats)
+    pale = (splats.opacities > 0.5) & (colour_from_dc(splats.sh[:, 0]).min(1) > 0.95)
+    assert pale.mean() < 0.05
