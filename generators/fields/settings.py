@@ -15,22 +15,24 @@ class FieldSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the run is divided among lattices, each of twice the cells and pictures of twice the size of the last."""
     level_rays: tuple[int, ...] = (4096, 8192, 16384, 16384)
     """Pixels a step on each level."""
+    batch_rays: int = 2048
+    """A step is parted into batches of about so many pixels, each with a step of Adam; on a graphics card it is one."""
     radius: float = 0.7
     """Radius of the part that is not contracted, in mean distances of the cameras from what they look at."""
     near: float = 0.15
     far: float = 60.0
-    step: float = 0.6
-    """Distance of two samples, in cells."""
+    step: float = 1.0
+    """Distance of two samples in training, in cells; where they lie differs from ray to ray and from step to step."""
     density_rate: float = 0.15
     colour_rate: float = 0.03
-    view_rate: float = 0.006
+    view_rate: float = 0.02
     """Learning rate of the harmonics of degree 1."""
     settle: float = 0.15
     """By how much all learning rates have fallen at the end."""
     smooth_density: float = 5e-5
     smooth_colour: float = 5e-4
     smooth_view: float = 1e-2
-    scatter: float = 0.01
+    scatter: float = 0.06
     """Weight of the distortion loss of mip-NeRF 360, which gathers what a ray meets in one place."""
     keep: float = 0.01
     """A cell stays if it had at least this share of some ray's colour."""

@@ -72,7 +72,7 @@ class FieldFromPhotosParams(Params):
             description="Draws mist together into surfaces; too much of it loses thin and glossy things",
             extra_json_schema={"advanced": True, "step": 0.01},
         ),
-    ] = 0.01
+    ] = 0.06
     hold_out_every: Annotated[int, HOLD_OUT] = 0
 
 

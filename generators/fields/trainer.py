@@ -19,7 +19,7 @@ from generators.fields.engine import Batch, State, engine_for
 from generators.fields.growth import bricks_for, continued, refined, thinned, widened
 from generators.fields.lattice import CHANNELS, VERTICES, Lattice
 from generators.fields.rays import Rays, rays_of
-from generators.fields.rendering import View, asset_of, render_lattice
+from generators.fields.rendering import FINE_STEP, View, asset_of, render_lattice
 from generators.fields.settings import FieldSettings
 from generators.radiance.cameras import Camera
 from generators.radiance.losses import photometric, psnr
@@ -114,44 +114,58 @@ class FieldTrainer:
         rates[0], rates[1:4], rates[4:13] = settings.density_rate, settings.colour_rate, settings.view_rate
         return np.asarray(rates * settings.settle**self.fraction, np.float32)
 
-    def _pulls(self) -> FloatArray:
-        """Weights of smoothness by channel, float32 [16]."""
+    def _pulls(self, rays: int) -> FloatArray:
+        """Weights of smoothness by channel, float32 [16], for a batch of so many rays."""
         settings, pulls = self.settings, np.zeros(CHANNELS, np.float32)
         pulls[0], pulls[1:4], pulls[4:13] = settings.smooth_density, settings.smooth_colour, settings.smooth_view
-        share = SMOOTH_TURNS * settings.level_rays[self.level] / SMOOTH_RAYS
-        return np.asarray(pulls * share, np.float32)
+        return np.asarray(pulls * (SMOOTH_TURNS * rays / SMOOTH_RAYS), np.float32)
 
     def step(self) -> Report:
         """Pick pixels, follow their rays, and move the field; go on to a finer lattice when its time has come."""
+        settings, seconds = self.settings, dict.fromkeys(PARTS, 0.0)
+        total = settings.level_rays[self.level]
+        batches = max(1, round(total / settings.batch_rays)) if self.device == "cpu" else 1
+        found = [self._batch(total // batches, self.iteration * batches + index, seconds) for index in range(batches)]
+        self.iteration += 1
+        began = time.perf_counter()
+        self._grow()
+        seconds["grow"] = time.perf_counter() - began
+        loss, samples = np.mean(found, axis=0)
+        return Report(self.iteration, float(loss), float(samples), seconds)
+
+    def _batch(self, count: int, number: int, seconds: dict[str, float]) -> tuple[float, float]:
+        """One step of Adam on about `count` pixels: mean loss and samples of a ray; adds to `seconds`."""
         clock = [time.perf_counter()]
         settings, rays = self.settings, self._scales[self.level]
-        picks, views = rays.picked(settings.level_rays[self.level], self.rng)
+        picks, views = rays.picked(count, self.rng)
         jitter, ground = self.rng.random(len(picks), np.float32), self.rng.random(3, np.float32)
         clock.append(time.perf_counter())
         losses, counts = self._engine.rays(rays, Batch(picks, views, jitter, ground), settings)
         clock.append(time.perf_counter())
-        self._engine.smooth(self._pulls(), self.iteration % SMOOTH_TURNS, SMOOTH_TURNS)
+        self._engine.smooth(self._pulls(count), number % SMOOTH_TURNS, SMOOTH_TURNS)
         clock.append(time.perf_counter())
         self._engine.optimise(self.rates())
         clock.append(time.perf_counter())
-        self.iteration += 1
-        self._grow()
-        clock.append(time.perf_counter())
-        seconds = dict(zip(PARTS, np.diff(clock).tolist(), strict=True))
-        return Report(self.iteration, float(losses.mean()), float(counts.mean()), seconds)
+        for part, secs in zip(PARTS, np.diff(clock).tolist(), strict=False):
+            seconds[part] += secs
+        return float(losses.mean()), float(counts.mean())
 
     # -- growth ----------------------------------------------------------------------------------------------------
 
     def _grow(self) -> None:
         """At the end of a level a lattice of twice the cells, half-way through it the same one without empty cells."""
-        settings, state = self.settings, self._engine.state
+        settings = self.settings
         ends = np.concatenate([[0.0], np.cumsum(settings.level_shares)]) * settings.iterations
         begin, end = ends[self.level], ends[self.level + 1]
-        if self.level < settings.levels - 1 and self.iteration >= end:
-            self.adopt(self._finer(state()))
+        finer = self.level < settings.levels - 1 and self.iteration >= end
+        if not finer and self.iteration != int((begin + end) / 2):
+            return
+        now, shape = self._engine.state(), (-1, CHANNELS)
+        del self._engine  # its gradients would lie in memory beside those of the next one
+        if finer:
+            self.adopt(self._finer(now))
             self.level += 1
-        elif self.iteration == int((begin + end) / 2):
-            now, shape = state(), (-1, CHANNELS)
+        else:
             keep = self._kept(now, settings.keep)
             lattice, (first, second) = thinned(now.lattice, keep, now.first.reshape(shape), now.second.reshape(shape))
             self.adopt(lattice, first.reshape(-1), second.reshape(-1))
@@ -190,7 +204,7 @@ class FieldTrainer:
     def render(self, camera: Camera) -> View:
         """The field as a camera in world units sees it; depth in world units."""
         settings, inside = self.settings, self.normalisation.camera(camera)
-        view = render_lattice(self.lattice, inside, step=settings.step, near=settings.near, far=settings.far)
+        view = render_lattice(self.lattice, inside, step=FINE_STEP, near=settings.near, far=settings.far)
         return replace(view, depth=view.depth * np.float32(self.normalisation.scale))
 
     def evaluate(self, photographs: Sequence[Photograph]) -> Quality:

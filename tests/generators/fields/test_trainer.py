@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numba
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
-from engines.assets import Field
+from engines.assets import Field, FloatArray
 from generators.fields import checkpoint
+from generators.fields.engine import Batch, NumbaEngine
+from generators.fields.rays import Rays
 from generators.fields.rendering import opened, render
+from generators.fields.settings import FieldSettings
 from generators.fields.trainer import PARTS, FieldTrainer
 from generators.radiance.archive import CaptureError
 from generators.radiance.photographs import Photograph
@@ -50,7 +55,7 @@ def test_the_asset_shows_what_the_trainer_shows() -> None:
     assert field.contracted and field.sh.dtype == np.float16 and field.backdrop is not None
     assert field.seen_from_m == pytest.approx(np.mean([view.camera.position for view in TRAIN], axis=0))
     camera = HELD_OUT[0].camera
-    shown, again = trainer.render(camera), render(opened(field), camera, step=SMALL.step)
+    shown, again = trainer.render(camera), render(opened(field), camera)
     np.testing.assert_allclose(again.colour, shown.colour, atol=4e-3)
     np.testing.assert_allclose(again.opacity, shown.opacity, atol=2e-3)
     known = (shown.depth > 0) & (again.depth > 0)
@@ -71,18 +76,44 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_threads() -> None:
     assert one == two != bits(trained(seed=4).field())
 
 
-@pytest.mark.parametrize("stop", [20, 45])
-def test_a_resumed_run_ends_as_if_never_interrupted(tmp_path: Path, stop: int) -> None:
-    cut = FieldTrainer(TRAIN, SMALL)
+@pytest.mark.parametrize(("stop", "batch_rays"), [(20, 2048), (45, 2048), (33, 320)])
+def test_a_resumed_run_ends_as_if_never_interrupted(tmp_path: Path, stop: int, batch_rays: int) -> None:
+    settings = replace(SMALL, batch_rays=batch_rays)
+    cut = FieldTrainer(TRAIN, settings)
     for _ in range(stop):
         cut.step()
     checkpoint.save(cut, tmp_path / "field.npz")
-    resumed = FieldTrainer(TRAIN, SMALL)
+    resumed = FieldTrainer(TRAIN, settings)
     checkpoint.load(resumed, tmp_path / "field.npz")
     assert resumed.iteration == stop
     for _ in resumed:
         pass
-    assert bits(resumed.field()) == bits(trained().field())
+    assert bits(resumed.field()) == bits(trained(batch_rays=batch_rays).field())
+
+
+def test_a_step_is_parted_into_batches_each_of_which_moves_the_field() -> None:
+    class Engine(NumbaEngine):
+        calls: ClassVar[list[tuple[str, float]]] = []
+
+        def rays(self, rays: Rays, batch: Batch, settings: FieldSettings) -> tuple[FloatArray, NDArray[np.int32]]:
+            self.calls.append(("rays", len(batch.picks)))
+            return super().rays(rays, batch, settings)
+
+        def smooth(self, pulls: FloatArray, turn: int, turns: int) -> None:
+            self.calls.append(("smooth", turn))
+            super().smooth(pulls, turn, turns)
+
+        def optimise(self, rates: FloatArray) -> None:
+            self.calls.append(("optimise", 0))
+            super().optimise(rates)
+
+    trainer = FieldTrainer(TRAIN, replace(SMALL, level_rays=(960, 960), batch_rays=320))
+    trainer._engine = Engine(trainer.lattice)
+    report = trainer.step()
+    assert [name for name, _ in Engine.calls] == ["rays", "smooth", "optimise"] * 3
+    assert all(0 < count <= 320 for name, count in Engine.calls if name == "rays")  # patches reach over the edges
+    assert [turn for name, turn in Engine.calls if name == "smooth"] == [0, 1, 0]
+    assert report.step == 1 and set(report.seconds) == set(PARTS)
 
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
