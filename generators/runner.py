@@ -6,6 +6,7 @@ import errno
 import importlib
 import math
 import os
+import re
 import shutil
 import sys
 import traceback
@@ -35,6 +36,7 @@ _MOST_NOTE_CHARS = 4000
 _MOST_STAGE_CHARS = 200
 _MOST_MEMORY_CHARS = 400
 """What torch says goes on for a page, with the names of its own settings."""
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -143,7 +145,7 @@ def perform(order: RunOrder, send: Callable[[WorkerMessage], None], pacer: Pacer
         context.check()
         function = imported(order.function)
         params = msgspec.convert(order.params, imported(order.params_type))
-        inputs = {name: read_input(row) for name, row in order.inputs.items()}
+        inputs = {name: _named(name, row) for name, row in order.inputs.items()}
         events = function(Request(params, order.seed, inputs), context)
         teller = Teller(order, send, pacer, publisher)
         for event in events:
@@ -178,6 +180,15 @@ def read_input(order: InputOrder) -> Asset:
     if order.undecoded and manifest.kind is Kind.CLIP and [part.name for part in manifest.parts] == [WHOLE_FILE]:
         return Capture(Path(order.parts[manifest.parts[0].digest]), manifest.name)
     return read(manifest, lambda digest: Path(order.parts[digest]))
+
+
+def _named(name: str, order: InputOrder) -> Asset:
+    """The input of that name; what is wrong with it is told by that name: its digest would tell nobody which it is."""
+    try:
+        return read_input(order)
+    except EnginesError as error:
+        error.message = f"input {name!r}: {_DIGEST.sub('the file', error.message)}"
+        raise
 
 
 def ended_by(order: RunOrder | LiveOrder, error: Exception) -> Ended:

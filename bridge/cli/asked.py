@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge.cli.console import UsageError
 from python_client import Client, Refused
-from python_client.messages import Generator
+from python_client.messages import Generator, Port
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -55,15 +55,17 @@ def digests(client: Client, row: Generator, inputs: Mapping[str, str]) -> dict[s
         if not wanted.optional and wanted.name not in inputs:
             remedy = f"give one with -i {wanted.name}=FILE. {wanted.help}".strip()
             raise UsageError(f"{row.id} needs {wanted.name} ({' or '.join(wanted.kinds)})", remedy=remedy)
-    return {port: _digest(client, port, source) for port, source in inputs.items()}
+    return {port.name: _digest(client, port, inputs[port.name]) for port in row.takes if port.name in inputs}
 
 
-def _digest(client: Client, port: str, source: str) -> str:
+def _digest(client: Client, port: Port, source: str) -> str:
     if _DIGEST.fullmatch(source):
         return source
     path = Path(source).expanduser()
     if not path.exists():
-        raise UsageError(f"there is no file {source!r} for {port}", remedy=_beside(path))
+        raise UsageError(f"there is no file {source!r} for {port.name}", remedy=_beside(path))
+    if path.is_dir() and "capture" not in port.kinds:
+        raise UsageError(f"{source} is a folder; {port.name} takes {' or '.join(port.kinds)}", remedy=_within(path))
     if path.is_file() and path.stat().st_size == 0:
         raise UsageError(f"{source} is empty (0 bytes)", remedy="export or download it again")
     try:
@@ -71,6 +73,12 @@ def _digest(client: Client, port: str, source: str) -> str:
     except Refused as error:
         words = re.sub(r"\b[0-9a-f]{64}\b", source, error.message)
         raise UsageError(words if source in words else f"{source}: {words}", remedy=error.remedy) from error
+
+
+def _within(folder: Path) -> str:
+    """A file of that folder, as an example of what to name instead."""
+    first = next((path for path in sorted(folder.iterdir()) if path.is_file()), None)
+    return f"name a file in it, such as {first}" if first else "name a file"
 
 
 def _beside(path: Path) -> str:

@@ -91,12 +91,14 @@ def _table(rows: Sequence[Row]) -> None:
         table.add_column(column, no_wrap=column != "")
     for row in rows:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.created))
-        secs = f"{row.ended - row.started:.1f}" if row.started and row.ended else ""
+        secs = f"{(row.ended or time.time()) - row.started:.1f}" if row.started else ""
         words = row.error or row.label or str(row.params.get("prompt", ""))
         state = f"[{COLOURS.get(row.state, 'white')}]{row.steered or row.state}[/]"
         table.add_row(row.job_id, when, secs, state, escape(row.generator), escape(words))
         if narrow:
-            console.print(f"{row.job_id}  {when}  {state}  {escape(row.generator)}  [dim]{secs} s[/dim]")
+            console.print(
+                f"{row.job_id}  {when}  {state}  {escape(row.generator)}  [dim]{f'{secs} s' if secs else ''}[/dim]"
+            )
             console.print(f"    {escape(words)}" if words else "", end="\n" if words else "")
     if not rows or not narrow:
         console.print(table if rows else "[dim]no jobs yet[/dim]")

@@ -89,6 +89,7 @@ def test_inputs_arrive_as_assets(tmp_path: Path) -> None:
     damaged = msgspec.structs.replace(job, inputs={"picture": msgspec.structs.replace(row, parts={digest: "/nowhere"})})
     ended, _ = done(damaged)
     assert (ended.outcome, ended.cause) == ("failed", "told") and "pixels" in ended.message
+    assert ended.message.startswith("input 'picture': ") and digest not in ended.message
 
 
 @pytest.mark.parametrize(

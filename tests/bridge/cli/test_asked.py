@@ -87,6 +87,8 @@ def test_files_are_uploaded_and_digests_passed_on(tmp_path: Path) -> None:
         ({"mesh": "rokc.glb"}, "no file 'rokc.glb'", "rock.glb"),
         ({"mesh": "nowhere/rock.glb"}, "no file", "no folder 'nowhere'"),
         ({"mesh": "empty.glb"}, "empty.glb is empty", "again"),
+        ({"mesh": "lod1"}, "lod1 is a folder; mesh takes mesh or material", "such as lod1/rock.ply"),
+        ({"mesh": "hollow"}, "hollow is a folder", "name a file"),
     ],
 )
 def test_wrong_files_are_named(
@@ -95,9 +97,18 @@ def test_wrong_files_are_named(
     monkeypatch.chdir(tmp_path)
     Path("rock.glb").write_bytes(b"glTF")
     Path("empty.glb").touch()
+    Path("lod1").mkdir()
+    Path("lod1", "rock.ply").write_bytes(b"ply")
+    Path("hollow").mkdir()
     with pytest.raises(UsageError) as wrong:
         asked.digests(of(Uploads()), SPLATS, inputs)
     assert words in wrong.value.message and remedy in wrong.value.remedy
+
+
+def test_folders_are_taken_where_photographs_are(tmp_path: Path) -> None:
+    uploads = Uploads()
+    asked.digests(of(uploads), SPLATS, {"mesh": "a" * 64, "photos": str(tmp_path)})
+    assert uploads.taken == [tmp_path]
 
 
 def test_a_refused_file_is_called_by_its_name(tmp_path: Path) -> None:
