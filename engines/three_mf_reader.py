@@ -65,8 +65,9 @@ class _Model:
         self._triangles: dict[str, array[int]] = {}
         self._components: dict[str, list[tuple[str, Matrix]]] = {}
         self._main = self._part = self._object = ""
-        self._parts: dict[str, bool] = {}
-        """Models that were named, and whether they have been read."""
+        self._named: set[str] = set()
+        self._waiting: list[str] = []
+        """Models that were named, and those of them that are still to be read."""
         self._numbers = self._placed = 0
         self._left_bytes = limits.max_file_bytes
 
@@ -78,11 +79,12 @@ class _Model:
             raise DamagedFile(f"{self._name} has no model in it")
         files = {_part_name(name): name for name in names}
         self._main = _part_name(main)
-        self._parts = {self._main: False}
-        while part := next((each for each, read in self._parts.items() if not read and each in files), ""):
-            self._part, self._parts[part] = part, True
-            with archive.open(files[part]) as stream:
-                self._parse(stream)
+        self._named, self._waiting = {self._main}, [self._main]
+        while self._waiting:
+            self._part = self._waiting.pop()
+            if self._part in files:
+                with archive.open(files[self._part]) as stream:
+                    self._parse(stream)
 
     def _parse(self, stream: IO[bytes]) -> None:
         parser = expat.ParserCreate()
@@ -147,7 +149,9 @@ class _Model:
         """An object's number with the model it lies in: this one, or the one that a `path` of any prefix names."""
         path = next((value for key, value in attributes.items() if key.rpartition(":")[2] == "path"), None)
         part = self._part if path is None else _part_name(path)
-        self._parts.setdefault(part, False)
+        if part not in self._named:
+            self._named.add(part)
+            self._waiting.append(part)
         return f"{part}#{attributes[name]}"
 
 
