@@ -33,6 +33,9 @@ def render_view(request: Request, context: Context) -> Iterator[Event]:
         view = beside(lambda: render(ready, camera))
     if not view.opacity.any():
         yield Note("the camera sees nothing of the field; try another direction or distance")
+    farthest = float(view.depth.max(initial=0.0))
+    if farthest > 1:
+        yield Note(f"the depth is in metres, up to {farthest:.2f}; take it as EXR, since a PNG is white beyond 1 m")
     pixels = picture(view, ready)
     if context.wants_previews:
         yield Preview(np.ascontiguousarray(pixels[..., :3]))

@@ -38,6 +38,12 @@ def test_a_view_has_alpha_and_depth_in_metres(tmp_path: Path) -> None:
     assert depth.pixels[18, 24, 0] == pytest.approx(3.0, abs=0.3) and depth.pixels[0, 0, 0] == 0
 
 
+def test_depth_that_a_png_cannot_show_is_told(tmp_path: Path) -> None:
+    near, far = (replace(ball(), radius_m=radius, centre_m=(0.0, 0.0, 0.0)) for radius in (0.1, 2.0))
+    told = [[event.text for event in looked(tmp_path, field) if isinstance(event, Note)] for field in (near, far)]
+    assert told[0] == [] and len(told[1]) == 1 and "EXR" in told[1][0]
+
+
 def test_a_given_camera_sees_the_same_as_the_orbit_at_its_place(tmp_path: Path) -> None:
     field = ball()
     around, _ = images(looked(tmp_path, field, azimuth_deg=40, elevation_deg=25, distance=2.0))
