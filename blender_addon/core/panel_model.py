@@ -35,6 +35,8 @@ INPUTS_ALONE = ("capture", "field")
 """Kinds that nothing in Blender shows, but of which other generators make what can be shown."""
 SEEN = "Ready: look at it, or make others of it"
 """Where a result stands that Blender cannot show, but the bridge can."""
+KEPT = "Kept in this file"
+"""Where a result stands that is in the file and shown nowhere yet."""
 LIVE = "live"
 BRIDGE = "The bridge is the program that makes things for you."
 START_BRIDGE = "In a terminal, type: scenecast serve"
@@ -259,7 +261,7 @@ def placed_line(kind: str, name: str, message: str) -> str:
     if message.casefold().startswith(opening.casefold()):
         return f"Placed {message[len(opening) :]}"
     if message.casefold() == opening.strip().casefold():
-        return "Kept in this file"
+        return KEPT
     return message or f"{name} is in the scene"
 
 
@@ -304,6 +306,7 @@ def _done(run: Run, title: str, kind: str, waits_for: str, steers: Sequence[str]
             line = "Ready, an input for others" if kind in INPUTS_ALONE else "Ready; Blender has no place for it"
         return JobRow(run.key, title, kind, line, "good", None, (), tuple(again))
     said = list(dict.fromkeys(run.landed.values()))
+    said = [one for one in said if one != KEPT] or said
     line = said[0] if len(said) == 1 else f"{len(run.landed)} results placed" if said else "It made nothing"
     return JobRow(run.key, title, kind, line, "good", None, tuple(map(sentence, run.notes)), tuple(again))
 

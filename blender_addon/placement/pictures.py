@@ -20,6 +20,8 @@ LOOK = "Look through the camera (Numpad 0) to see it"
 def show(image: Any, delivered: Delivered, target: Target, *, made: bool, glows: bool) -> Placed:
     """Show the image where the target says; `made` tells that it is new. Raises `PlacementError`."""
     block = ("images", image.name)
+    if _beside_a_view(image, delivered):
+        target = replace(target, kind="image")
     if target.kind == "texture_node":
         changed, where = _in_node(image, delivered, target)
         return _placed(delivered, target, (block,), made or changed, where)
@@ -92,6 +94,11 @@ def _material(image: Any, delivered: Delivered, *, glows: bool) -> Any:
         sheet.link(texture.outputs["Alpha"], shader.inputs["Alpha"])
     provenance.write(material, delivered, "material")
     return material
+
+
+def _beside_a_view(image: Any, delivered: Delivered) -> bool:
+    """Whether it is what comes with a view through a camera, its depth: kept, and never shown in the view's place."""
+    return CAMERA_MATRIX in delivered.params and image.colorspace_settings.name == "Non-Color"
 
 
 def _earlier_view(camera: Any, delivered: Delivered) -> Any:

@@ -121,6 +121,8 @@ def test_a_result_says_where_it_went_and_why_it_could_not() -> None:
     assert model.job_row(run("cancelled", notes=["the cloud stays"]), connected=True).detail == ("The cloud stays.",)
     several = run("done", assets=[Made("a", "sound", "s"), Made("b", "sound", "s")], landed={"a": "x", "b": "y"})
     assert model.job_row(several, connected=True).line == "2 results placed"
+    several.landed["a"] = model.KEPT
+    assert model.job_row(several, connected=True).line == "y", "what is shown comes before what is kept"
     assert model.job_row(run("done"), connected=True).line == "It made nothing"
 
 

@@ -19,13 +19,13 @@ QUICK = {"resolution_px": 64, "iterations": 150, "detail": "coarse", "hold_out_e
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)  # a busy machine, a cold cache of kernels
 def test_a_field_is_seen_where_it_was_photographed(blender: Blender, tmp_path: Path) -> None:
     left_out, rest = [ROOM[2], ROOM[-3]], [one for one in ROOM if one not in (ROOM[2], ROOM[-3])]
     photos = write_folder(tmp_path / "room", rest)
     camera = ROOM[0].camera
     seen = blender.run(
-        "field_cases:trained", tmp_path, timeout_secs=360, python=sys.executable, photos=str(photos), params=QUICK,
+        "field_cases:trained", tmp_path, timeout_secs=800, python=sys.executable, photos=str(photos), params=QUICK,
         archive=str(blender_addon.build(tmp_path / "scenecast.zip")), size=[camera.width, camera.height],
         fov_y=float(2 * np.arctan(camera.height / 2 / camera.fy)),
         cameras=[frame_json(one, "")["transform_matrix"] for one in left_out],

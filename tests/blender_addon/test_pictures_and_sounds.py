@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from engines.assets import Clip, Sound
+from engines.assets import Clip, Image, Sound
 from engines.asymmetric import asymmetric_image
-from engines.kinds import Kind
+from engines.kinds import ColourSpace, Kind
 from tests.blender_addon.blenders import Blender
 from tests.blender_addon.deliveries import delivered
 from tests.blender_addon.looking import patch, picture
@@ -85,3 +86,15 @@ def test_a_sound_is_heard_from_the_playhead(blender: Blender, tmp_path: Path) ->
     assert seen["speaker"] == [True, False, [1, 2, 3], [12]]
     assert seen["packed"]
     assert seen["reloaded"] == [False, False, True, 48_000]
+
+
+def test_the_depth_of_a_view_never_takes_the_views_place(blender: Blender, tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 1), np.float32)
+    view, depth = asymmetric_image(16), Image(pixels, ColourSpace.DATA, "Field depth")
+    files: dict[str, Any] = {}
+    for name, asset in (("view", view), ("depth", depth)):
+        tree = json.loads(delivered(asset, tmp_path / name, name=f"Field {name}"))
+        files[name] = json.dumps({**tree, "params": {"world_from_camera": list(range(16))}})
+    seen = blender.run("picture_cases:view_and_depth", tmp_path, timeout_secs=300.0, **files)
+    expected = [["Field view"], "image", [], True, "camera_background"]
+    assert seen == {"view": expected, "depth": expected}, "whichever comes first"

@@ -52,14 +52,14 @@ def driven(folder: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> dict[str
     command = [PROGRAM, "--factory-startup", "--window-geometry", "0", "0", "1400", "1000", "--python", str(DRIVE),
                "--", str(folder)]  # fmt: skip
     with Serving(sys.executable, folder):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     seen: dict[str, Any] = json.loads((folder / "result.json").read_text("utf-8"))
     return seen
 
 
 @pytest.mark.hosts
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 @pytest.mark.skipif(not PROGRAM, reason=NEEDED)
 def test_a_cloud_grows_in_a_window_and_is_seen_as_it_truly_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = driven(tmp_path, monkeypatch, "cloud")
@@ -80,7 +80,7 @@ def bars(path: Path) -> list[int]:
 
 
 @pytest.mark.hosts
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 @pytest.mark.skipif(not PROGRAM, reason=NEEDED)
 def test_the_panel_in_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = driven(tmp_path, monkeypatch, "panel")
@@ -107,7 +107,7 @@ def test_the_panel_in_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.hosts
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 @pytest.mark.skipif(not PROGRAM, reason=NEEDED)
 def test_the_scene_stays_usable_under_a_live_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = driven(tmp_path, monkeypatch, "overlay")

@@ -27,7 +27,7 @@ def trained(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         panel().inputs["photos"].folder = inputs["photos"]
         assert bpy.ops.scenecast.generate() == {"FINISHED"}
         field = session().hub.runs[0]
-        until(lambda: field.over, "the field", 200.0)
+        until(lambda: field.over, "the field", 400.0)
         assert field.state == "done", (field.error, field.remedy)
         shown = steered_row(field)
         seen["row"] = [shown.line, list(shown.buttons), shown.detail]
@@ -47,7 +47,7 @@ def _look(field: Any, camera: Any, matrix: Any, path: Path) -> list[Any]:
     camera.matrix_world = mathutils.Matrix(matrix)
     bpy.context.view_layer.update()
     assert bpy.ops.scenecast.view_field(key=field.key) == {"FINISHED"}
-    said = placed(session().hub.runs[0])
+    said = placed(session().hub.runs[0], 200.0)
     image = camera.data.background_images[len(camera.data.background_images) - 1].image
     path.write_bytes(image.packed_file.data)
     return [said, list(image.size), len(camera.data.background_images), camera.data.show_background_images]

@@ -105,7 +105,7 @@ def whole(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     seen["first"] = [picture.width_px, picture.height_px, corner(picture), list(picture.data[-4:])]
     seen["shows"] = live.overlay._picture is picture
     seen["on"] = [drawn(LIVE).operators, Path(journal).exists()]
-    pump(0.3)
+    until(lambda: _settled(live), "nothing more to be sent")
     reads = live.reader.reads
     pump(0.3)
     seen["rests"] = [live.reader.reads == reads, "nothing has changed, so nothing is read"]
@@ -122,7 +122,7 @@ def whole(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.ed.undo_push(message="something")
     bpy.ops.ed.undo()
-    pump(0.2)
+    until(lambda: _settled(live), "the picture after the undo")
     seen["undone"] = [session().live is live, live.lane.session.state]
     assert bpy.ops.scenecast.live_stop() == {"FINISHED"}
     seen["stopping"] = [session().live is None, live.overlay._handler is None, live.reader.freed]
@@ -130,6 +130,12 @@ def whole(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     seen["stopped"] = [live.lane.session.state, installed.part("ui.live_preview").row(session()) is None]
     seen["others"] = _others(folder, serving, area)
     return seen
+
+
+def _settled(live: Any) -> bool:
+    """Whether all that has changed is answered, and the next change would be sent at once."""
+    changed = installed.part("ui.live_preview")._changed
+    return live.lane.due() and live.lane.session.state == "ready" and not changed
 
 
 def _moved(live: Any, area: PlayedArea) -> list[Any]:
@@ -163,7 +169,9 @@ def _others(folder: Path, serving: Serving, area: PlayedArea) -> dict[str, Any]:
     seen["file"] = [session().live is None, live.overlay._handler is None]
     live = fresh()
     job = generate("image.noise", size_px=64)
-    seen["beside a job"] = [placed(job), live.lane.session.state]
+    seen["beside a job"] = [placed(job)]
+    until(lambda: _settled(live), "the picture beside the job")
+    seen["beside a job"].append(live.lane.session.state)
     serving.kill()
     until(lambda: live.lane.session.state == "lost", "noticing that the bridge is gone")
     pump(0.1)

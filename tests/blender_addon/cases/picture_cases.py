@@ -144,3 +144,16 @@ def sound(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         bpy.data.objects[name].data.sound.samplerate,
     ]
     return seen
+
+
+def view_and_depth(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A view through a camera and the depth that comes with it, in either order: the view is what is shown."""
+    seen: dict[str, Any] = {}
+    for order in (("view", "depth"), ("depth", "view")):
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        stage.camera((0, 0, 0), 2.0)
+        said = {name: place(stage.delivery(inputs, name), Target("camera_background")) for name in order}
+        shown = [one.image.name for one in bpy.context.scene.camera.data.background_images]
+        kept = bpy.data.images["Field depth"]
+        seen[order[0]] = [shown, said["depth"].target, said["depth"].notes, kept.use_fake_user, said["view"].target]
+    return seen

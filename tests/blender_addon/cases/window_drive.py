@@ -24,7 +24,7 @@ from mathutils import Quaternion
 NAME = "bl_ext.user_default.scenecast"
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
 INPUTS = json.loads((FOLDER / "inputs.json").read_text("utf-8"))
-PATIENCE_SECS = 100.0
+PATIENCE_SECS = 200.0
 seen: dict[str, Any] = {}
 
 
