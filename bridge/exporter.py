@@ -106,13 +106,14 @@ def _die_with(parent: int) -> None:
 def main() -> None:
     """Answer orders until stdin ends; nothing that is printed meanwhile can reach the answers."""
     _die_with(int(sys.argv[1]))
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     from engines import export, hosts, neutral  # noqa: F401 - loaded before the first order asks for them
 
     for line in sys.stdin.buffer:
         answer = perform(msgspec.json.decode(line, type=ExportOrder))
         answers.write(msgspec.json.encode(answer) + b"\n")
+        answers.flush()  # a raw write may stop in the middle of a long answer
 
 
 if __name__ == "__main__":

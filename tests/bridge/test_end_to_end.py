@@ -246,7 +246,7 @@ def serve(root: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "SCENECAST_RUNTIME_DIR": str(root / "run"), **environment},
+        env={**os.environ, "SCENECAST_RUNTIME_DIR": str(root / "run"), "SCENECAST_PREPARE": "false", **environment},
     )
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from bridge.store import Store
 
-SECS = 120
+SECS = 170
 
 
 @pytest.fixture(scope="module")
