@@ -59,7 +59,7 @@ class Protocol:
         self.transfers = Transfers()
         self.spool = Spool()
         self.watches = Watches(self.request, self.new_id, self._stop_transfer)
-        self._placed: Optional[tuple[Part, memoryview]] = None  # a chunk that is being received into its place
+        self._placed: list[tuple[Part, memoryview]] = []  # the chunk that is being received into its place
         self.lives = Lives(
             driver, request=self.request, new_id=self.new_id, say=self._say,
             connected=lambda: self.welcome is not None,
@@ -77,8 +77,7 @@ class Protocol:
         self._out: deque[bytes] = deque()
         self._prefix = uuid.uuid4().hex[:12]
         self._count = 0
-        self._pings = 0
-        self.ponged = 0
+        self._pings = self.ponged = 0
         if bookmark:
             self._restore(bookmark)
 
@@ -98,8 +97,9 @@ class Protocol:
         """The connection is gone; what was on its way will be asked for again."""
         self.welcome = None
         self._out.clear()
-        self._placed = None
+        self._placed.clear()
         self.transfers.drop_all()
+        self.spool.memory.clear()  # nobody knows when the next file comes
         self.lives.lost()
         self.watches.lost()
         for upload in self.uploads.values():
@@ -260,7 +260,7 @@ class Protocol:
         if place is None:
             return None
         place[: len(payload)] = payload
-        self._placed = message, place
+        self._placed = [(message, place)]
         return place[len(payload) :]
 
     def receive(self, frame: memoryview, diverted: memoryview = _NOTHING) -> None:
@@ -268,10 +268,7 @@ class Protocol:
 
         Raises `BadMessage` when it is not what the protocol allows.
         """
-        if len(diverted) and self._placed is not None:
-            (message, payload), self._placed = self._placed, None
-        else:
-            message, payload = decode_frame(frame)
+        message, payload = self._placed.pop() if len(diverted) else decode_frame(frame)
         if isinstance(message, messages.JobEvent):
             self._event(message)
         elif isinstance(message, messages.AssetChunk):

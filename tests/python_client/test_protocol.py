@@ -71,3 +71,34 @@ def test_a_transfer_of_unasked_files_that_breaks_off_is_told_to_its_job() -> Non
     assert isinstance(job.deliveries[DIGEST].error, Refused)
     protocol.lost()
     assert not len(protocol.requests), "what was refused is not asked for again by itself"
+
+
+def test_a_connection_that_is_lost_in_the_midst_of_a_chunk_lets_go_of_its_memory() -> None:
+    protocol, size = welcomed(), 6 << 20
+    reply = protocol.fetch(DIGEST, "web", {})
+    [request_id] = [ask["request_id"] for ask in protocol.requests.messages()]
+    hear(protocol, files(size, request_id=request_id, transfer="t1"))
+    whole = wire.encode(messages.AssetChunk(transfer="t1", file=0, offset=0), b"x" * (256 << 10))
+    assert protocol.divert(memoryview(whole)[:1000], len(whole)) is not None
+    protocol.lost()
+    reply.partial = None
+    memory = protocol.spool.memory
+    assert memory.unused_bytes == 0 and not memory._blocks, "nothing is kept for a bridge that may never come back"
+    assert not protocol._placed, "no view of it either"
+
+
+def test_a_placed_chunk_is_forgotten_once_it_is_heard() -> None:
+    protocol, body = welcomed(), bytes(range(256)) * 1024
+    protocol._verify = False
+    reply = protocol.fetch(DIGEST, "web", {})
+    [request_id] = [ask["request_id"] for ask in protocol.requests.messages()]
+    hear(protocol, files(2 * len(body), request_id=request_id, transfer="t1"))
+    for number in range(2):
+        whole = wire.encode(messages.AssetChunk(transfer="t1", file=0, offset=number * len(body)), body)
+        begun = memoryview(whole)[:1000]
+        rest = protocol.divert(begun, len(whole))
+        assert rest is not None
+        rest[:] = memoryview(whole)[1000:]
+        protocol.receive(begun, rest)
+        assert not protocol._placed
+    assert reply.done and bytes(reply.value.files[0].data or b"") == 2 * body
