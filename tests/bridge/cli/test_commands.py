@@ -17,7 +17,8 @@ from PIL import Image
 
 from bridge.store import Store
 
-SECS = 170
+SECS = 500
+pytestmark = pytest.mark.timeout(600)  # each command is a process that loads torch, and a test may need ten
 
 
 @pytest.fixture(scope="module")
