@@ -89,7 +89,7 @@ def _own(served: Served, client: Client) -> Iterator[Figure]:
     )
     yield Figure(BENCH, f"edit to pixel beside the generator, median, {size}", statistics.median(beside), "ms",
                  f"limit ≤ {OWN_MS:g} ms", OWN_MS)  # fmt: skip
-    yield Figure(BENCH, f"client's processor time per frame, {size}", client_ms, "ms", "a tick's budget, 6 ms", 6.0)
+    yield Figure(BENCH, f"client's processor time per frame, {size}", client_ms, "ms", "a tick's budget, 4 ms", 4.0)
 
 
 def _splats(served: Served, client: Client, cloud: Cloud) -> Iterator[Figure]:
