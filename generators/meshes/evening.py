@@ -38,7 +38,8 @@ RETRIES = 4
 AROUND = 2
 """Rings around triangles that would have turned over, which are drawn tight like a film of soap."""
 TIGHTEN = 30
-PORTION = 1 << 16
+PORTION = 1 << 13
+"""Vertices between two looks at whether the work is still wanted."""
 
 
 @dataclass(frozen=True, eq=False)
