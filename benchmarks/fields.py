@@ -30,7 +30,7 @@ FOX = Path(__file__).resolve().parents[2] / "shared" / "data" / "fox"
 SIDE_PX = 240
 MARKS_SECS = (20.0, 60.0, 120.0, 240.0)
 TURN_SECS = 5.0
-PLANS = {20.0: (260, 600, 30_000), 60.0: (960, 1800, 45_000), 120.0: (1900, 3000, 60_000), 240.0: (3800, 6000, 60_000)}
+PLANS = {20.0: (280, 600, 30_000), 60.0: (1400, 1800, 45_000), 120.0: (2900, 3000, 60_000), 240.0: (5800, 6000, 60_000)}
 """Steps of the field, steps and number of the splats, laid out for so many seconds on two cores."""
 
 
