@@ -89,7 +89,7 @@ def test_it_can_be_stopped_while_it_starts(tmp_path: Path, module: Path, turns: 
 def command_of(process: psutil.Process) -> list[str]:
     """Nothing for one that has just ended, as another test's may."""
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 
