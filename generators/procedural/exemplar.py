@@ -11,9 +11,9 @@ from engines.kinds import ColourSpace, MapName
 from generators.events import Context, Event, GeneratorError, Note, Preview, Produced, Progress, Request
 from generators.procedural.lattice_noise import Check, sample_periodic
 from generators.procedural.quilting import composed, planned
+from generators.procedural.shading import flattened, reduced, triangle_filter
 from generators.procedural.small_specs import ExemplarParams
 from generators.procedural.surface_estimate import (
-    flattened,
     height_from_colour,
     normals_from_height,
     occlusion_from_height,
@@ -95,37 +95,22 @@ def _display_colour(image: Image) -> FloatArray:
 
 
 def _flat(colour: FloatArray, amount: float, wanted: float, check: Check) -> FloatArray:
-    """Colour with the broad shading removed, first reduced to no more than twice the size that is needed."""
+    """Colour with its broad shading and casts removed, first reduced to no more than twice the size that is needed."""
     factor = max(1, int(max(colour.shape[:2]) / (2 * wanted)))
-    colour = _reduced(colour, factor)
+    colour = reduced(colour, factor)
     check()
-    return srgb_from_linear(np.clip(flattened(linear_from_srgb(colour), amount), 0, 1)) if amount else colour
-
-
-def _reduced(plane: FloatArray, factor: int) -> FloatArray:
-    """Mean over blocks of factor²; what does not fill a block is left out."""
-    high, wide = (n // factor * factor for n in plane.shape[:2])
-    blocks = plane[:high, :wide].reshape(high // factor, factor, wide // factor, factor, -1)
-    return np.asarray(blocks.mean((1, 3)), np.float32)
+    return srgb_from_linear(np.clip(flattened(linear_from_srgb(colour), amount, check), 0, 1)) if amount else colour
 
 
 def _fitted(plane: FloatArray, wanted: float, scale: int, check: Check) -> FloatArray:
     """A map whose longest side is about `wanted` and whose sides are multiples of `scale`."""
-    plane = _reduced(plane, max(1, int(max(plane.shape[:2]) / wanted / 1.5)))
+    plane = reduced(plane, max(1, int(max(plane.shape[:2]) / wanted / 1.5)))
     ratio = wanted / max(plane.shape[:2])
     for axis in (0, 1):
         check()
         size = max(scale, round(plane.shape[axis] * ratio / scale) * scale)
-        plane = np.moveaxis(np.tensordot(_filter(plane.shape[axis], size), plane, (1, axis)), 0, axis)
+        plane = np.moveaxis(np.tensordot(triangle_filter(plane.shape[axis], size), plane, (1, axis)), 0, axis)
     return np.ascontiguousarray(plane, np.float32)
-
-
-def _filter(old: int, new: int) -> FloatArray:
-    """Triangle filter that resizes `old` samples to `new`, float32 [new, old], rows of sum 1."""
-    width = max(1.0, old / new)
-    at = (np.arange(new) + 0.5) * old / new - 0.5
-    weights = np.maximum(1 - np.abs(np.arange(old)[None] - at[:, None]) / width, 0)
-    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
 
 
 def _quilted(
@@ -135,7 +120,7 @@ def _quilted(
     coarse = []
     for name, plane in planes.items():
         if name in WEIGHTS:
-            small = _reduced(plane, scale)
+            small = reduced(plane, scale)
             coarse.append(small * (WEIGHTS[name] / max(float(small.std()), 0.02)))
     judged = np.concatenate(coarse, -1)
     size = -(-params.size_px // scale)

@@ -260,7 +260,7 @@ class ExemplarParams(Params):
         float,
         _slider(
             "Flatten lighting",
-            "Remove the picture's broad shading before cutting (pictures only).",
+            "Remove the picture's broad shading and colour casts before cutting (pictures only).",
             0.0,
             1.0,
             step=0.05,
@@ -348,5 +348,6 @@ SPECS = (
         params=ExemplarParams,
         run="generators.procedural.exemplar:run",
         needs=Needs(memory_gb=2.0),
+        version=2,
     ),
 )

@@ -62,14 +62,3 @@ def roughness_from_colour(colour: FloatArray, mean: float) -> FloatArray:
     vivid = colour.max(-1) - colour.min(-1)
     varied = 0.25 * (lightness - lightness.mean()) + 0.1 * (vivid - vivid.mean())
     return np.asarray(np.clip(mean - varied, 0.04, 1), np.float32)
-
-
-def flattened(colour: FloatArray, amount: float) -> FloatArray:
-    """Linear colour [H, W, 3] with its broad shading divided out; `amount` 0..1, the mean lightness is kept."""
-    high, wide = colour.shape[:2]
-    light = np.maximum(colour @ np.array([0.2126, 0.7152, 0.0722], np.float32), 1e-4)
-    # Mirrored on all sides, the picture wraps and the blur does not leak from the far border.
-    mirrored = np.concatenate((light, light[::-1]))
-    mirrored = np.concatenate((mirrored, mirrored[:, ::-1]), 1)
-    broad = np.exp(blur_periodic(np.log(mirrored), max(high, wide) / 7)[:high, :wide])
-    return np.asarray(colour * ((float(np.exp(np.log(light).mean())) / broad) ** amount)[..., None], np.float32)

@@ -12,6 +12,7 @@ from generators.events import GeneratorError, Note, Preview, Produced, Request
 from generators.procedural import quilting, surface_estimate
 from generators.procedural.exemplar import run
 from generators.procedural.lattice_noise import cells, fbm
+from generators.procedural.shading import flattened
 from generators.procedural.small_specs import ExemplarParams
 
 PHOTOGRAPHS = Path(__file__).resolve().parents[4] / "shared" / "data" / "fox" / "images"
@@ -130,12 +131,35 @@ def test_flattening_removes_a_gradient_and_only_when_asked() -> None:
     lit = pebbles(light=True)
 
     def slope(amount: float) -> float:
-        colour = surface_estimate.flattened(((lit.pixels / 255) ** 2.2).astype(np.float32), amount)
+        colour = flattened(((lit.pixels / 255) ** 2.2).astype(np.float32), amount)
         columns = np.log(colour.mean((0, 2)))
         return float(np.polyfit(np.linspace(0, 1, len(columns)), columns, 1)[0])
 
     assert abs(slope(1.0)) < 0.35 * abs(slope(0.0))
-    np.testing.assert_allclose(surface_estimate.flattened(lit.pixels.astype(np.float32), 0.0), lit.pixels, rtol=1e-5)
+    np.testing.assert_allclose(flattened(lit.pixels.astype(np.float32), 0.0), lit.pixels, rtol=1e-5)
+
+
+def rose_on_a_wall(cast: bool) -> tuple[Array, Array]:
+    """A pale wall with a broad red disc in linear colour, warmly lit from the left if wanted; where the disc is."""
+    y, x = np.mgrid[0:180, 0:240]
+    disc = np.hypot(y - 80, x - 150) < 35
+    colour = np.where(disc[..., None], (0.45, 0.05, 0.12), (0.7, 0.7, 0.68)).astype(np.float32)
+    colour *= 1 + 0.05 * np.random.default_rng(3).standard_normal((180, 240, 1)).astype(np.float32)
+    if cast:
+        colour = colour * np.exp(np.linspace(0.5, -0.5, 240)[None, :, None] * (1.0, 0.4, -0.6)).astype(np.float32)
+    return colour, disc
+
+
+def test_flattening_evens_hues_too_and_leaves_what_is_painted() -> None:
+    plain, disc = rose_on_a_wall(cast=False)
+    for cast in (False, True):
+        done = flattened(rose_on_a_wall(cast)[0], 1.0)
+        hues = np.log(done[..., 0] / done[..., 2])
+        wall = hues[np.hypot(*(np.mgrid[0:180, 0:240] - np.array([80, 150])[:, None, None])) > 40]
+        assert np.ptp(np.quantile(wall, (0.02, 0.98))) < 0.5, "of 1.6 that were there"
+        whole = np.log(plain[..., 0] / plain[..., 2])
+        assert np.median(hues[disc]) - np.median(wall) > 0.9 * (np.median(whole[disc]) - np.median(whole[~disc]))
+    np.testing.assert_allclose(flattened(plain, 1.0), plain, atol=0.03)
 
 
 def test_light_is_high_unless_inverted() -> None:
