@@ -50,7 +50,7 @@ def cut_out(
         if photograph.mask is not None:
             known &= photograph.mask
         alpha = np.where(behind, np.uint8(0), np.uint8(255))
-        result.append(replace(photograph, alpha=shelf.array(alpha), mask=shelf.array(known)))
+        result.append(replace(photograph, alpha=shelf.array(alpha), mask=shelf.array(known), masked=True))
     return result
 
 

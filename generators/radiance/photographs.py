@@ -41,6 +41,8 @@ class Photograph:
     mask: NDArray[np.bool_] | None = None
     depth: FloatArray | None = None
     """float32 [H, W] along the optical axis in neutral units, 0 where it is not known."""
+    masked: bool = False
+    """Whether `mask` leaves out more than what a bent lens does not show."""
 
 
 def load_photographs(
@@ -133,6 +135,7 @@ def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
     pixels = decoded(image, orientation if upright else 1, (width * factor, height * factor))
     alpha: NDArray[np.uint8] | None = pixels[3].copy() if len(pixels) == 4 else None
     mask = _mask(source, frame, orientation if upright else 1, (width, height))
+    masked = mask is not None and not mask.all()
     if not lens.straight:
         pixels, known = undistorted(pixels, lens, width, height)
         alpha = pixels[3].copy() if len(pixels) == 4 else None
@@ -146,6 +149,7 @@ def _load(source: Source, frame: Listed, longest_side_px: int) -> Photograph:
         alpha=None if alpha is None or (alpha == 255).all() else alpha,
         mask=None if mask is None or mask.all() else mask,
         depth=_depth(source, frame, lens, orientation if upright else 1, (width, height)),
+        masked=masked,
     )
 
 

@@ -1,12 +1,14 @@
 """The first cloud: from stereo depth, from a capture's own points, or from nothing better than the cameras.
 
 Every seed gets the size of the gap it is to fill. Seeds from depth are thinned on grids whose cells grow with the
-distance, so that each covers about the same number of pixels wherever it lies.
+distance, so that each covers about the same number of pixels wherever it lies. What is masked or transparent in the
+photographs gives none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from engines.assets import FloatArray
 from engines.splat_values import dc_from_colour, log_from_scale, logit_from_opacity
 from generators.radiance.cameras import Camera
 from generators.radiance.colmap import Points
+from generators.radiance.counting import LEAST, Counted, counted, partial, standing, weights
 from generators.radiance.parameters import Parameters
 from generators.radiance.photographs import Photograph
 from generators.radiance.shelf import let_go
@@ -29,6 +32,8 @@ SEED_OPACITY = 0.4
 FILL = 0.55
 """Standard deviation of a seed in sides of the cell that it stands for."""
 FEW = 500
+TRIES = 4
+"""How often seeds are drawn anew for those that fell where nothing stands."""
 
 
 def small_pictures(photographs: Sequence[Photograph], side_px: int) -> tuple[FloatArray, list[Camera]]:
@@ -42,12 +47,16 @@ def small_pictures(photographs: Sequence[Photograph], side_px: int) -> tuple[Flo
         cut = photograph.pixels[:, : rows * block, : columns * block]
         pictures[index] = cut.reshape(3, rows, block, columns, block).mean((2, 4)) / 255.0
         let_go(photograph.pixels)
-        camera = photograph.camera
-        cropped = Camera(
-            camera.camera_from_world, camera.fx, camera.fy, camera.cx, camera.cy, columns * block, rows * block
-        )
-        cameras.append(cropped.resized(columns, rows))
+        cameras.append(small_camera(photograph, side_px))
     return pictures, cameras
+
+
+def small_camera(photograph: Photograph, side_px: int) -> Camera:
+    """The camera of a photograph shrunk by whole pixels, what is left over cut off."""
+    height, width = photograph.pixels.shape[1:]
+    block = max(1, round(max(height, width) / side_px))
+    rows, columns = height // block, width // block
+    return replace(photograph.camera, width=columns * block, height=rows * block).resized(columns, rows)
 
 
 def from_depth(
@@ -64,12 +73,36 @@ def from_depth(
     if maps is None:
         maps = swept_maps(pictures, cameras, points)
     positions, colours, footprints = [], [], []
-    for picture, known in zip(pictures, maps, strict=True):
-        v, u = np.nonzero(known.depth)
-        positions.append(unproject(known.camera, u + 0.5, v + 0.5, known.depth[v, u]))
+    for photograph, picture, known in zip(alike, pictures, maps, strict=True):
+        depth = known.depth
+        if partial(photograph):
+            counts = small_counted(photograph, STEREO_SIDE_PX)
+            depth, picture = np.where(counts.share >= LEAST, depth, 0), counts.colour
+        v, u = np.nonzero(depth)
+        positions.append(unproject(known.camera, u + 0.5, v + 0.5, depth[v, u]))
         colours.append(picture[:, v, u].T)
-        footprints.append(known.depth[v, u] / known.camera.fx)
-    return thinned(np.concatenate(positions), np.concatenate(colours), np.concatenate(footprints), count)
+        footprints.append(depth[v, u] / known.camera.fx)
+    found = thinned(np.concatenate(positions), np.concatenate(colours), np.concatenate(footprints), count)
+    stands = that_stand(photographs, found[0])
+    return found if stands is None else (found[0][stands], found[1][stands], found[2][stands])
+
+
+def small_counted(photograph: Photograph, side_px: int) -> Counted:
+    """What counts of a photograph, in blocks as those of `small_pictures`."""
+    height, width = photograph.pixels.shape[1:]
+    block = max(1, round(max(height, width) / side_px))
+    return counted(photograph, height // block, width // block, block)
+
+
+def that_stand(photographs: Sequence[Photograph], positions: FloatArray) -> NDArray[np.bool_] | None:
+    """Which points [P, 3] lie where photographs count, bool [P]; None where everything counts in all of them."""
+    if not any(partial(photograph) for photograph in photographs):
+        return None
+    views = []
+    for photograph in photographs:
+        one = small_counted(photograph, STEREO_SIDE_PX)
+        views.append((small_camera(photograph, STEREO_SIDE_PX), one))
+    return standing(positions, views)
 
 
 def swept_maps(pictures: FloatArray, cameras: list[Camera], points: Points | None) -> list[DepthMap]:
@@ -163,11 +196,40 @@ def in_frusta(
         rows = np.nonzero(view == index)[0]
         _, height, width = photograph.pixels.shape
         u, v = rng.random(len(rows)) * width, rng.random(len(rows)) * height
+        if partial(photograph):
+            u, v = _where_it_counts(photograph, u, v, rng)
         inverse = rng.uniform(1 / farthest[index], 1 / (2 * nearest[index]), len(rows))
         depth = (1 / inverse).astype(np.float32)
         positions[rows] = unproject(photograph.camera, u, v, depth)
         colours[rows] = photograph.pixels[:, v.astype(int), u.astype(int)].T / np.float32(255)
         sizes[rows] = depth / photograph.camera.fx * np.sqrt(height * width * len(photographs) / count)
+    return positions, colours, sizes
+
+
+def _where_it_counts(
+    photograph: Photograph, u: NDArray[Any], v: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The same pixels, moved to others where the photograph does not count there and does anywhere."""
+    known = np.argwhere(weights(photograph) > 0.5)
+    if len(known):
+        u, v = (known[rng.integers(0, len(known), len(u))] + rng.random((len(u), 2)))[:, ::-1].T
+    return u, v
+
+
+def drawn(
+    photographs: Sequence[Photograph], *, count: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """At most `count` seeds of `in_frusta` that lie where photographs count; where none does, all of them."""
+    found = in_frusta(photographs, count=count, rng=rng)
+    stands = that_stand(photographs, found[0])
+    if stands is None or not stands.any():
+        return found
+    kept = [tuple(part[stands] for part in found)]
+    while len(kept) < TRIES and sum(len(one[0]) for one in kept) < count:
+        found = in_frusta(photographs, count=count, rng=rng)
+        stands = that_stand(photographs, found[0])
+        kept.append(tuple(part[stands] for part in found))
+    positions, colours, sizes = (np.concatenate(parts)[:count] for parts in zip(*kept, strict=True))
     return positions, colours, sizes
 
 
@@ -183,11 +245,13 @@ def seed_cloud(
     positions, colours, sizes = from_depth(photographs, count=count, points=points)
     if len(positions) < FEW:
         if points is not None and len(points.positions) >= FEW:
-            chosen = rng.permutation(len(points.positions))[:count]
+            stands = that_stand(photographs, points.positions)
+            own = np.arange(len(points.positions)) if stands is None or not stands.any() else np.flatnonzero(stands)
+            chosen = own[rng.permutation(len(own))[:count]]
             positions, colours = points.positions[chosen], points.colours[chosen]
             sizes = spacing(positions)
         else:
-            positions, colours, sizes = in_frusta(photographs, count=count, rng=rng)
+            positions, colours, sizes = drawn(photographs, count=count, rng=rng)
     total = len(positions)
     sh = np.zeros((total, sh_count, 3), np.float32)
     sh[:, 0] = dc_from_colour(colours)
