@@ -8,6 +8,7 @@ from typing import Any
 
 from generators.spec import GeneratorSpec, params_schema
 
+COLOUR = "write the colour as # and six digits 0-9 or a-f: red, green and blue, such as #cc3322 for a red"
 _TOP_LEVEL = re.compile(r"\$\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -19,6 +20,8 @@ def choices(spec: GeneratorSpec, path: str) -> list[str]:
 def pattern_hint(spec: GeneratorSpec, path: str) -> str:
     """What a text with a pattern should look like: the parameter's own description; empty without a pattern."""
     found = list(_schemas(spec, path))
+    if any(schema.get("ui") == "colour" for schema in found):
+        return COLOUR
     described = next((str(schema["description"]) for schema in found if schema.get("description")), "")
     return described if any("pattern" in schema for schema in found) else ""
 

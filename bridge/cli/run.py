@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.cli import INTERRUPTED, asked, reach, values
 from bridge.cli.console import UsageError, complain, out, print_json, size
-from bridge.cli.watching import Interrupted, watch
+from bridge.cli.watching import Interrupted, tell, watch
 from python_client import Client, ConnectionFailed, Job, ScenecastError
 
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="0 to 4294967295; drawn by the bridge when absent")
     parser.add_argument("--fresh", action="store_true", help="run again even if the same result is in the store")
     parser.add_argument("--json", action="store_true", help="print what was made as JSON")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress; notes are told all the same")
     reach.add_arguments(parser)
 
 
@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         try:
             watch(client, job, quiet=quiet, interrupted=interrupted)
+            if arguments.quiet and not arguments.json:  # no progress, but what was assumed or not understood is said
+                tell(job.notes)
             if job.state != "cancelled":
                 return _finish(client, job, arguments, began)
         except ConnectionFailed as error:

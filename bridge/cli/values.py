@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -39,7 +40,16 @@ def _typed(text: str, schema: Mapping[str, Any]) -> Any:
     try:
         return json.loads(text)
     except ValueError:
+        return _not_finite(text) if kinds & {"integer", "number"} else text
+
+
+def _not_finite(text: str) -> Any:
+    """`nan` and `inf` in any spelling as the numbers they are, which the bridge refuses as such; else the text."""
+    try:
+        value = float(text)
+    except ValueError:
         return text
+    return text if math.isfinite(value) else value
 
 
 def types_of(schema: Mapping[str, Any]) -> set[str]:

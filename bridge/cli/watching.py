@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -67,8 +67,16 @@ def watch(client: Client, job: Job, *, quiet: bool, interrupted: Interrupted) ->
             _show(progress, task, job, connected=shown == CONNECTED)
     if not quiet:
         left = [event.text for event in job.take_events() if isinstance(event, events.Noted)]
-        for text in job.notes if progress.disable else left:  # without bars, none was shown on the way
-            console.print(f"[yellow]note:[/yellow] {escape(text)}")
+        tell(job.notes if progress.disable else left)  # without bars, none was shown on the way
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Print notes, on stderr."""
+    from rich.markup import escape
+
+    console = err()
+    for text in notes:
+        console.print(f"[yellow]note:[/yellow] {escape(text)}")
 
 
 def _show(progress: Progress, task: TaskID, job: Job, *, connected: bool) -> None:

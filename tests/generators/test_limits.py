@@ -17,6 +17,9 @@ class ShapeParams(Params):
     amount: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
     kind: Literal["round", "square"] = "round"
     colour: Annotated[str, Meta(pattern="^[a-z]*$", description="A colour's name.")] = ""
+    tint: Annotated[str, Meta(pattern="^(#[0-9a-f]{6})?$", description="Tint.", extra_json_schema={"ui": "colour"})] = (
+        ""
+    )
     prompt: Annotated[str, Meta(max_length=40)] = ""
     free: bool = False
 
@@ -46,4 +49,5 @@ def test_choices_and_patterns() -> None:
     assert set(choices(SPEC, "$.kind")) == {"round", "square"}
     assert choices(SPEC, "$.size_px") == []
     assert pattern_hint(SPEC, "$.colour") == "A colour's name."
+    assert "such as #cc3322" in pattern_hint(SPEC, "$.tint")
     assert pattern_hint(SPEC, "$.prompt") == ""

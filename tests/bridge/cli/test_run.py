@@ -12,7 +12,7 @@ import pytest
 
 from bridge.cli import main
 from python_client import client as client_module
-from python_client.testing import FakeBridge, Hold, Made, Step
+from python_client.testing import FakeBridge, Hold, Made, Says, Step
 
 
 def endless(message: Mapping[str, Any]) -> Iterator[Step]:
@@ -20,6 +20,11 @@ def endless(message: Mapping[str, Any]) -> Iterator[Step]:
 
 
 def done(message: Mapping[str, Any]) -> Iterator[Step]:
+    yield Made("image", {"a.png": b"x"})
+
+
+def doubtful(message: Mapping[str, Any]) -> Iterator[Step]:
+    yield Says("job.noted", {"text": "No known sound in “a dog barking”: made a click."})
     yield Made("image", {"a.png": b"x"})
 
 
@@ -57,3 +62,10 @@ def test_a_folder_that_vanishes_meanwhile_costs_no_result(
         assert run(bridge, tmp_path) == 2
     words = " ".join(capsys.readouterr().err.split())
     assert "No space left on device" in words and "finds it without making it again" in words
+
+
+def test_what_was_not_understood_is_told_even_to_the_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeBridge(doubtful) as bridge:
+        assert run(bridge, tmp_path) == 0
+    said = capsys.readouterr()
+    assert said.err.count("a dog barking") == 1 and "dog" not in said.out

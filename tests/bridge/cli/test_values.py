@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from bridge.cli import values
@@ -33,6 +35,14 @@ SCHEMAS = {spec.id: params_schema(spec) for spec in SPECS}
 def test_the_schema_decides(generator: str, name: str, text: str, value: object) -> None:
     found = values.typed({name: text}, SCHEMAS[generator])[name]
     assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "inf", "-Infinity"])
+def test_what_is_no_finite_number_is_passed_on_as_the_number_it_is(text: str) -> None:
+    for name in ("wetness", "size_px"):
+        value = values.typed({name: text}, SCHEMAS["material.procedural"])[name]
+        assert isinstance(value, float) and not math.isfinite(value)
+    assert values.typed({"prompt": text}, SCHEMAS["material.procedural"]) == {"prompt": text}
 
 
 @pytest.mark.parametrize("generator", SCHEMAS)
