@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.assets import FloatArray
+from engines.assets import FloatArray, Splats
 from engines.colour import linear_from_srgb, srgb_from_linear
 from generators.events import Context, Event, Note, Preview, Produced, Progress, Request
 from generators.splats.clouds import cloud_from, extent
@@ -21,6 +21,9 @@ HONEST = (
     "normals are estimated from the shapes and places of the splats, and the new light is laid over the colours as "
     "they are: shadows and highlights that were captured stay in them"
 )
+
+TURNED_AWAY = 0.15
+"""By how much more of a cloud turns away from the lamp than faces it, before it is told; a closed thing is at 0."""
 
 
 def run(request: Request, context: Context) -> Iterator[Event]:
@@ -45,6 +48,8 @@ def run(request: Request, context: Context) -> Iterator[Event]:
 
     result = recoloured(cloud, change, context.check)
     yield Note(HONEST)
+    if params.light > 0 and (warning := behind(cloud, surface, towards)):
+        yield Note(warning)
     if context.wants_previews:
         yield Preview(before_after(cloud, result))
     yield Produced(result)
@@ -54,6 +59,22 @@ def lamp_direction(azimuth_deg: float, elevation_deg: float) -> NDArray[np.float
     """Unit direction towards the lamp: azimuth 0 in front (+Z), 90 right (+X); elevation 90 overhead."""
     azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
     return np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+
+
+def behind(cloud: Splats, surface: Surface, towards: NDArray[np.float64]) -> str:
+    """What to do where the lamp lies behind what was captured; empty where it does not."""
+    sizes = np.sort(cloud.scales, axis=1)[:, 1:].prod(axis=1)
+    weight = np.minimum(sizes, np.quantile(sizes, 0.99)) * cloud.opacities * surface.sided
+    facing = surface.normals.astype(np.float64).T @ weight
+    there = float(weight @ np.abs(surface.normals @ towards))
+    if float(facing @ towards) >= -TURNED_AWAY * there:
+        return ""
+    azimuth = round(float(np.degrees(np.arctan2(facing[0], facing[2]))))
+    elevation = round(float(np.degrees(np.arctan2(facing[1], np.hypot(facing[0], facing[2])))))
+    return (
+        "the lamp lies behind what was captured: most surfaces turn away from it, and what it reaches is blotchy; "
+        f"most face azimuth {azimuth}°, elevation {elevation}°: bring the lamp nearer to there, or raise ambient"
+    )
 
 
 def shade(surface: Surface, lit: FloatArray, towards: NDArray[np.float64], params: RelightParams) -> FloatArray:

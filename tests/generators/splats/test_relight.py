@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,8 @@ from generators.procedural.surface_sampling import frames_along
 from generators.splats.clouds import extent, joined
 from generators.splats.neighbours import Neighbours
 from generators.splats.params import RelightParams
-from generators.splats.relight import lamp_direction
-from generators.splats.surfaces import ALIKE, evened_normals, lit_shares, raw_normals, surface_of
+from generators.splats.relight import behind, lamp_direction
+from generators.splats.surfaces import ALIKE, Surface, evened_normals, lit_shares, raw_normals, surface_of
 from generators.splats.visibility import around
 from tests.generators.splats.clouds_at_hand import edited, sheet
 
@@ -119,3 +121,20 @@ def test_normals_are_evened_out_as_the_slow_way_does() -> None:
         for j in near[i]:
             total += max(float(normals[i] @ normals[j]) - ALIKE, 0) * opacities[j] * normals[j]
         np.testing.assert_allclose(got[i], total / np.linalg.norm(total), atol=1e-4)
+
+
+def test_a_lamp_behind_what_was_captured_is_told_with_where_to_put_it() -> None:
+    whole = ball(4000)
+    front = whole.positions[:, 2] > 0.3
+    names = ("positions", "rotations", "scales", "opacities", "sh")
+    cap = Splats(*(getattr(whole, name)[front] for name in names))
+
+    surface = Surface(
+        cap.positions, np.ones(len(cap.positions), np.float32), np.zeros((len(cap.positions), 1), np.int32)
+    )
+    words = re.search(r"azimuth (-?\d+)°, elevation (-?\d+)°", behind(cap, surface, lamp_direction(180, 0)))
+    assert words is not None and max(abs(int(word)) for word in words.groups()) <= 1
+    assert behind(cap, surface, lamp_direction(0, 0)) == behind(cap, surface, lamp_direction(60, 30)) == ""
+    for azimuth in (0, 90, 180):
+        done = edited("relight", RelightParams(azimuth_deg=azimuth, shadows=0), cloud=whole)
+        assert len(done.notes) == 1, "a closed thing is lit from anywhere"
