@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     """A connection that has not said hello by then is closed."""
     export_secs: Annotated[float, Meta(gt=0, le=86400)] = 600.0
     """Longest time that writing one asset for a host may take."""
+    decode_bytes: Annotated[int, Meta(ge=0)] = 0
+    """Memory that reading one file may take; three quarters of the machine's, 24 GiB at most, when it is 0."""
     grace_secs: Annotated[float, Meta(ge=0, le=600)] = 5.0
     """Time that running jobs and clients are given when the bridge stops."""
     devices: list[Annotated[str, Meta(min_length=1, max_length=64)]] = []
@@ -121,10 +123,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 
 
 def publish_paths(settings: Settings) -> None:
-    """Tell generators, in this process and in every worker, where the things are that only the user can provide."""
+    """Tell this process and every worker where the user's own things are, and what decoders may take."""
     for name in LOCATED:
         if path := getattr(settings, name):
             os.environ[ENVIRONMENT_PREFIX + name.upper()] = path
+    if settings.decode_bytes:
+        os.environ[ENVIRONMENT_PREFIX + "DECODE_BYTES"] = str(settings.decode_bytes)
 
 
 def load(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import Limits
+from engines.memory import COMPONENT_BYTES, check_memory
 
 _MAGIC, _JSON, _BIN = b"glTF", 0x4E4F534A, 0x004E4942
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -60,6 +61,7 @@ class Container:
     def __init__(self, data: bytes, limits: Limits) -> None:
         self.limits = limits
         self._binary = b""
+        self._asked_bytes = 0
         if len(data) < 20 or data[:4] != _MAGIC:
             raise DamagedFile("no GLB file: it does not begin with 'glTF'", remedy="export as one .glb file")
         version, length = struct.unpack_from("<II", data, 4)
@@ -86,6 +88,11 @@ class Container:
             raise DamagedFile(
                 f"the file needs {', '.join(sorted(unknown))}, which is not read", remedy="export it uncompressed"
             )
+
+    def ask(self, wanted_bytes: int) -> None:
+        """Count memory that reading this file takes; `TooLarge` before it is too much."""
+        self._asked_bytes += wanted_bytes
+        check_memory(self._asked_bytes, self.limits.max_memory_bytes, "what the scene shows", "decimate it")
 
     def items(self, name: str) -> list[dict[str, Any]]:
         """A top-level list of objects such as "nodes"; empty if there is none."""
@@ -119,6 +126,7 @@ class Container:
             raise TooLarge(f"accessor {index} has {count} elements, more than the limit of {self.limits.max_elements}")
         if _WIDTHS.get(accessor["type"]) != width:
             raise DamagedFile(f"accessor {index} is a {accessor['type']}, expected {width} components")
+        self.ask(count * width * COMPONENT_BYTES)
         dtype = np.dtype(_COMPONENTS[accessor["componentType"]])
         values = self._strided(accessor, count, dtype, width)
         if "sparse" in accessor:

@@ -26,6 +26,8 @@ from engines.raster import check_picture_size, read_picture
 
 _CLAMP, _REPEAT = 33071, 10497
 _TRANSFORM = "KHR_texture_transform"
+_KEPT_BYTES = 8
+"""A pixel of a texture, with a copy while factors are multiplied in."""
 _LACKING = {MapName.ROUGHNESS: 0.5, MapName.METALLIC: 0.0}
 """What a neutral material is taken to be without these maps."""
 
@@ -211,6 +213,7 @@ def _picture(container: Container, index: Any) -> Codes:
         file = Path(room) / "texture"
         file.write_bytes(data)
         pixels = read_picture(file, container.limits, "PNG" if data.startswith(b"\x89PNG") else "JPEG")
+    container.ask(_KEPT_BYTES * pixels.shape[0] * pixels.shape[1])
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     channels = pixels.shape[2]

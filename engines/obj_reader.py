@@ -12,6 +12,7 @@ from engines.assets import FloatArray, Mesh
 from engines.colour import linear_from_srgb
 from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import Limits
+from engines.memory import TEXT_BYTES, check_memory
 from engines.ply_frame import frame_in
 from engines.raster import check_file_size
 from engines.transforms import NEUTRAL, move_mesh
@@ -28,7 +29,8 @@ def looks_like_one(head: bytes) -> bool:
 
 def read_mesh(path: Path, limits: Limits) -> Mesh:
     """See `engines.formats.obj.decode`."""
-    check_file_size(path, limits)
+    size = check_file_size(path, limits)
+    check_memory(size * TEXT_BYTES, limits.max_memory_bytes, path.name, "decimate it, or send it as GLB,")
     text = _Text(path.read_bytes().decode("utf-8", "replace"), limits, path.name)
     places = _table(text.rows["v"], (3, 4, 6), path.name)
     uvs, normals = _table(text.rows["vt"], (2, 1, 3), path.name), _table(text.rows["vn"], (3,), path.name)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engines.errors import DamagedFile, TooLarge
 
-_HEADER_BYTES = 64 * 1024
+HEADER_BYTES = 64 * 1024
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
     "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4",
@@ -63,13 +63,13 @@ class Table:
 
 def read_header(data: bytes, max_rows: int) -> Header:
     """The header at the start of `data`. Raises `DamagedFile`, or `TooLarge` for an element above `max_rows`."""
-    head = data[:_HEADER_BYTES]
+    head = data[:HEADER_BYTES]
     if not head.startswith(b"ply"):
         raise DamagedFile("a PLY file begins with the line 'ply'; this one does not")
     end = head.find(b"end_header")
     newline = head.find(b"\n", end)
     if end < 0 or newline < 0:
-        raise DamagedFile(f"no 'end_header' within the first {_HEADER_BYTES} bytes of this PLY file")
+        raise DamagedFile(f"no 'end_header' within the first {HEADER_BYTES} bytes of this PLY file")
     order, comments = "?", []
     elements: dict[str, tuple[int, list[Property]]] = {}
     for line in head[:end].decode("latin-1").splitlines()[1:]:

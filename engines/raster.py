@@ -10,11 +10,12 @@ import numpy as np
 from engines.assets import Array
 from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import Limits
+from engines.memory import PIXEL_BYTES, check_memory
 
 _MODES = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 
 
-def check_picture_size(width: int, height: int, limits: Limits, what: str) -> None:
+def check_picture_size(width: int, height: int, limits: Limits, what: str, pixel_bytes: int = PIXEL_BYTES) -> None:
     """Raise `DamagedFile` for an empty picture and `TooLarge` for one over the limit."""
     if width < 1 or height < 1:
         raise DamagedFile(f"{what} declares {width}×{height} pixels")
@@ -23,6 +24,8 @@ def check_picture_size(width: int, height: int, limits: Limits, what: str) -> No
             f"{what} has {width}×{height} pixels, more than the limit of {limits.max_pixels}",
             remedy="scale it down first",
         )
+    wanted = width * height * pixel_bytes
+    check_memory(wanted, limits.max_memory_bytes, f"{what} with {width}×{height} pixels", "scale it down")
 
 
 def check_file_size(path: Path, limits: Limits) -> int:

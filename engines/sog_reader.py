@@ -15,6 +15,7 @@ from engines.assets import FloatArray, Splats
 from engines.errors import DamagedFile, EnginesError, TooLarge
 from engines.formats.capture_zip import opened
 from engines.formats.registry import Limits
+from engines.memory import check_splats_memory
 from engines.raster import check_file_size
 from engines.splat_values import opacity_from_logit, scale_from_log, unit_quaternions
 from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, move_splats
@@ -22,6 +23,10 @@ from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, move_splats
 _META_BYTES = 16 << 20
 _COEFFICIENTS = (0, 3, 8, 15)
 _PALETTE_COLUMNS = 64
+_PALETTE_MOST_PX = 1 << 22
+"""Four times what labels of 16 bits can name."""
+_TEXTURE_BYTES_PER_PX = 8
+"""No texture without loss is larger, however badly it is packed."""
 _ROOT_HALF = np.float32(np.sqrt(0.5))
 _DAMAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, zipfile.BadZipFile, OSError)
 
@@ -57,6 +62,7 @@ class _Bundle:
             raise DamagedFile(f"{name} declares {count!r} splats")
         if count > limits.max_elements:
             raise TooLarge(f"{name} declares {count} splats, more than the limit of {limits.max_elements}")
+        check_splats_memory(count, 16 if self._meta.get("shN") else 1, limits.max_memory_bytes, name)
         self.count = count
 
     def splats(self, name: str) -> Splats:
@@ -104,7 +110,7 @@ class _Bundle:
             return np.zeros((self.count, 0, 3), np.float32)
         labels = self._pixels("shN", 1)
         rows = labels[:, 0] + labels[:, 1].astype(np.int64) * 256
-        picture = self._picture("shN", 0, self._limits.max_pixels)
+        picture = self._picture("shN", 0, _PALETTE_MOST_PX)
         width = picture.shape[1] // _PALETTE_COLUMNS
         bands = entry["bands"] if self._codebooks else _COEFFICIENTS.index(width)
         if bands not in (1, 2, 3) or picture.shape[1] != _PALETTE_COLUMNS * _COEFFICIENTS[bands]:
@@ -138,7 +144,7 @@ class _Bundle:
 
         Pillow.MAX_IMAGE_PIXELS = None  # our own limit is checked below, before a pixel is allocated
         file = self._meta[part]["files"][which]
-        data = self._read(str(file), self._limits.max_file_bytes)
+        data = self._read(str(file), _TEXTURE_BYTES_PER_PX * most_px)
         with Pillow.open(io.BytesIO(data), formats=["WEBP", "PNG"]) as picture:
             width, height = picture.size
             if width * height > most_px:

@@ -17,6 +17,7 @@ from engines.errors import DamagedFile, EnginesError, TooLarge
 from engines.formats.capture_zip import opened
 from engines.formats.registry import Limits
 from engines.geometry import welded
+from engines.memory import check_memory
 from engines.raster import check_file_size
 from engines.transforms import NEUTRAL, PRINT, Frame, Matrix, move_mesh
 
@@ -24,6 +25,10 @@ _UNITS_M = {
     "micron": 1e-6, "millimeter": 1e-3, "centimeter": 1e-2, "inch": 0.0254, "foot": 0.3048, "meter": 1.0,
 }  # fmt: skip
 _MOST_PLACED = 10_000
+_MOST_LISTED = 100_000
+"""Objects, components and items together, each some hundred bytes in memory."""
+_NUMBER_BYTES = 24
+"""A coordinate or corner, counted where it is listed and where it is placed, up to the welded mesh."""
 _BLOCK = 1 << 20
 
 
@@ -68,7 +73,8 @@ class _Model:
         self._named: set[str] = set()
         self._waiting: list[str] = []
         """Models that were named, and those of them that are still to be read."""
-        self._numbers = self._placed = 0
+        self._numbers = self._placed = self._listed = 0
+        self._most_numbers = min(6 * limits.max_elements, limits.max_memory_bytes // _NUMBER_BYTES)
         self._left_bytes = limits.max_file_bytes
 
     def read(self, archive: zipfile.ZipFile) -> None:
@@ -108,7 +114,7 @@ class _Model:
         if len(faces):
             if not 0 <= int(faces.min()) <= int(faces.max()) < len(positions):
                 raise DamagedFile(f"a triangle of {self._name} points beyond its {len(positions)} vertices")
-            self._count(len(positions) * 3)
+            self._count(len(positions) * 3 + len(faces) * 3)
             turned = faces if np.linalg.det(world[:3, :3]) >= 0 else faces[:, [0, 2, 1]]
             parts.append((positions @ world[:3, :3] + world[3, :3], turned))
         for other, local in self._components[identity]:
@@ -120,7 +126,9 @@ class _Model:
 
     def _count(self, more: int) -> None:
         self._numbers += more
-        if self._numbers > 6 * self._limits.max_elements:
+        if self._numbers > self._most_numbers:
+            wanted = self._numbers * _NUMBER_BYTES
+            check_memory(wanted, self._limits.max_memory_bytes, f"the mesh in {self._name}", "decimate it")
             raise TooLarge(f"{self._name} holds more than {self._limits.max_elements} vertices or triangles")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -147,6 +155,9 @@ class _Model:
 
     def _key(self, attributes: dict[str, str], name: str) -> str:
         """An object's number with the model it lies in: this one, or the one that a `path` of any prefix names."""
+        self._listed += 1
+        if self._listed > _MOST_LISTED:
+            raise TooLarge(f"{self._name} lists more than {_MOST_LISTED} objects, components and items")
         path = next((value for key, value in attributes.items() if key.rpartition(":")[2] == "path"), None)
         part = self._part if path is None else _part_name(path)
         if part not in self._named:

@@ -12,6 +12,7 @@ Source: the schema UsdVolParticleField3DGaussianSplat of OpenUSD 26.
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from engines.conventions import Axes
 from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats.registry import Limits
 from engines.geometry import check_splats, joined_splats
+from engines.memory import COMPONENT_BYTES, check_memory, splat_bytes
 from engines.spherical_harmonics import COEFFICIENTS, degree_of
 from engines.splat_placing import placed
 from engines.splat_values import SCALE_MIN_M, unit_quaternions
@@ -73,6 +75,7 @@ def read_splats(path: Path, limits: Limits) -> Splats:
         raise TooLarge(f"{path.name} has {size} bytes, more than the limit of {limits.max_file_bytes}")
     with tempfile.TemporaryDirectory(prefix="scenecast-usd-") as folder:
         told = _read_elsewhere(path, Path(folder), limits)
+        _check_memory(Path(folder), told["clouds"], limits, path.name)
         parts = [_cloud(Path(folder), entry, path.name) for entry in told["clouds"]]
     cloud = joined_splats(parts, path.stem)
     if len(cloud.positions) > limits.max_elements:
@@ -82,6 +85,16 @@ def read_splats(path: Path, limits: Limits) -> Splats:
     if not 1e-9 < unit_m < 1e9:
         raise DamagedFile(f"{path.name} states a unit of {unit_m} metres")
     return move_splats(cloud, NEUTRAL, Frame(axes, unit_m))
+
+
+def _check_memory(folder: Path, clouds: list[dict[str, Any]], limits: Limits, name: str) -> None:
+    wanted = 0
+    for entry in clouds:
+        shapes = {key: np.load(folder / file, mmap_mode="r").shape for key, file in entry["arrays"].items()}
+        rest = sum(math.prod(shape) for shape in shapes.values())
+        # What a cloud lacks is filled in for every splat.
+        wanted += max(shapes["positions"][0] * splat_bytes(1), rest * COMPONENT_BYTES)
+    check_memory(wanted, limits.max_memory_bytes, f"the cloud in {name}", "decimate the cloud")
 
 
 def _read_elsewhere(path: Path, folder: Path, limits: Limits) -> dict[str, Any]:

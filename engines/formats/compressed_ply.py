@@ -16,11 +16,12 @@ from pathlib import Path
 from engines.assets import Splats
 from engines.conventions import Host
 from engines.errors import DamagedFile
+from engines.formats.ply import check_ply_memory
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_splats
 from engines.kinds import Kind
 from engines.ply_chunks import BOUNDS, WORDS, is_compressed, packed, unpacked
-from engines.ply_container import read_header, read_tables
+from engines.ply_container import HEADER_BYTES, read_header, read_tables
 from engines.ply_frame import frame_comment
 from engines.raster import check_file_size
 from engines.transforms import OPENCV_AXES, Frame, move_splats
@@ -51,12 +52,13 @@ def encode(asset: Splats, folder: Path, stem: str, *, host: Host, provenance: st
 
 def decode(path: Path, limits: Limits) -> Splats:
     """Splats of a compressed PLY in any byte order. Raises `DamagedFile` or `TooLarge`."""
-    check_file_size(path, limits)
-    data = path.read_bytes()
-    header = read_header(data, limits.max_elements)
+    size = check_file_size(path, limits)
+    with path.open("rb") as file:
+        header = read_header(file.read(HEADER_BYTES), limits.max_elements)
     if not is_compressed(header):
         raise DamagedFile(f"{path.name} is a PLY without packed columns", remedy="read it as a plain PLY")
-    return unpacked(read_tables(data, header), header, path.stem.removesuffix(".compressed"))
+    check_ply_memory(header, size, limits, path.name)
+    return unpacked(read_tables(path.read_bytes(), header), header, path.stem.removesuffix(".compressed"))
 
 
 FORMATS = (

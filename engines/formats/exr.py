@@ -17,6 +17,7 @@ from engines.conventions import Host
 from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.kinds import ColourSpace, Kind
+from engines.memory import check_memory
 from engines.raster import check_file_size, check_picture_size
 
 _NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
@@ -24,6 +25,8 @@ _DATA_NOTE = "data"
 _ALPHA_NOTE, _STRAIGHT = "scenecastAlpha", "straight"
 _MOST_LAYERS = 8
 """Channels of the largest size that all parts may have together."""
+_VALUE_BYTES, _KEPT_BYTES = 4, 12
+"""A value as the library reads it, and what stacking and dividing by alpha add for those that are kept."""
 _ZIP_MOST = 1032
 """No deflate stream expands further than this; EXR's other codecs stay below it."""
 
@@ -116,6 +119,9 @@ def _checked_size(headers: list[dict[str, Any]], length: int, limits: Limits, na
             f"the parts and channels of {name} hold {values} values together, the limit is {most}",
             remedy="save the layer that is meant by itself",
         )
+    pixels = sizes[0][0] * sizes[0][1] * min(4, len(headers[0]["channels"]))
+    wanted = values * _VALUE_BYTES + pixels * _KEPT_BYTES
+    check_memory(wanted, limits.max_memory_bytes, f"{name} with {values} values in all its layers", "scale it down")
     return sizes[0]
 
 

@@ -28,6 +28,7 @@ from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_splats, joined_splats
 from engines.importance import order_of
 from engines.kinds import Kind
+from engines.memory import check_memory, splat_bytes
 from engines.raster import check_file_size
 from engines.splat_values import SCALE_MIN_M, colour_from_dc, dc_from_colour, unit_quaternions
 from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, move_splats
@@ -155,9 +156,12 @@ def decode(path: Path, limits: Limits) -> Splats:
     data = path.read_bytes()
     header = _header(data, limits, path.name)
     parts, start, left = [], HEADER_BYTES + SECTION_BYTES * header.sections, header.splats
+    taken = 0
     for which in range(header.sections):
         section = _section(data, which, start, header.level, path.name)
         left -= section.splats
+        taken += section.splats * splat_bytes(_COEFFICIENTS[section.degree])
+        check_memory(taken, limits.max_memory_bytes, f"the cloud in {path.name}", "decimate the cloud")
         start = section.end
         if section.splats:
             parts.append(_decoded(data, section, header))

@@ -14,9 +14,12 @@ from engines.conventions import Host
 from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.kinds import ColourSpace, Kind
+from engines.memory import check_memory
 from engines.raster import check_file_size, check_picture_size
 
 _BT709 = 1
+_PIXEL_BYTES = 6
+"""Three channels, twice while the frames are put side by side."""
 """Matrix, primaries and transfer of ITU-R BT.709 in H.273."""
 _FPS_PRECISION = 1001
 """Denominators up to it hold the broadcast rates (24000/1001) exactly."""
@@ -109,6 +112,10 @@ def _decoded(container: Any, stream: Any, limits: Limits, name: str) -> list[NDA
                 f"{name} has more than {limits.max_clip_pixels} pixels in all its frames",
                 remedy="shorten it or scale it down first",
             )
+        wanted = pixels * _PIXEL_BYTES
+        check_memory(
+            wanted, limits.max_memory_bytes, f"{name} up to frame {len(frames)}", "shorten it or scale it down"
+        )
         array = frame.to_ndarray(format="rgb24")
         if frames and array.shape != frames[0].shape:
             raise DamagedFile(f"{name} changes its size at frame {len(frames)}")

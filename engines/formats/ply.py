@@ -29,9 +29,11 @@ from engines.errors import DamagedFile, TooLarge
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_mesh, check_splats
 from engines.kinds import Kind
+from engines.memory import TEXT_BYTES, check_memory, splat_bytes
 from engines.ply_chunks import is_compressed, unpacked
-from engines.ply_container import Table, read_header, read_tables
+from engines.ply_container import HEADER_BYTES, Header, Table, read_header, read_tables
 from engines.ply_frame import frame_comment, frame_in
+from engines.spherical_harmonics import COEFFICIENTS
 from engines.splat_values import (
     dc_from_colour,
     log_from_scale,
@@ -45,6 +47,8 @@ from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, frame_of, move_mesh,
 MEDIA_TYPE = "model/ply"
 _SPLAT_COLUMNS = ("opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3")
 _REST = {0: 0, 9: 3, 24: 8, 45: 15}
+_BYTES_PER_BYTE = 3.5
+"""Memory that reading a byte of plain rows takes: 3.3 to 3.6 of clouds, 3.5 of meshes."""
 
 
 def encode(asset: Splats | Mesh, folder: Path, stem: str, *, host: Host, provenance: str = "") -> list[ExportedFile]:
@@ -80,8 +84,10 @@ def decode(path: Path, limits: Limits, *, axes: Axes | None = None) -> Splats | 
     size = path.stat().st_size
     if size > limits.max_file_bytes:
         raise TooLarge(f"{path.name} has {size} bytes, more than the limit of {limits.max_file_bytes}")
+    with path.open("rb") as file:
+        header = read_header(file.read(HEADER_BYTES), limits.max_elements)
+    check_ply_memory(header, size, limits, path.name)
     data = path.read_bytes()
-    header = read_header(data, limits.max_elements)
     tables = read_tables(data, header)
     if is_compressed(header):
         return unpacked(tables, header, path.stem, axes=axes)
@@ -95,6 +101,15 @@ def decode(path: Path, limits: Limits, *, axes: Axes | None = None) -> Splats | 
     if is_splats:
         return move_splats(_splats(vertices, path.stem), NEUTRAL, frame)
     return move_mesh(_mesh(vertices, tables.get("face"), limits, path.stem), NEUTRAL, frame)
+
+
+def check_ply_memory(header: Header, size: int, limits: Limits, name: str) -> None:
+    """Raise `TooLarge` when reading a PLY of so many bytes would take too much memory."""
+    wanted = float(size * (TEXT_BYTES if header.order == "" else _BYTES_PER_BYTE))
+    if is_compressed(header):
+        splats, _ = header.elements["vertex"]
+        wanted = max(wanted, splats * splat_bytes(COEFFICIENTS[-1] if "sh" in header.elements else 1))
+    check_memory(wanted, limits.max_memory_bytes, name, "decimate it")
 
 
 def _head(notes: list[str], elements: list[tuple[str, int, list[str]]]) -> bytes:

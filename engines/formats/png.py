@@ -22,6 +22,7 @@ from engines.conventions import Host
 from engines.errors import DamagedFile
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.kinds import ColourSpace, Kind
+from engines.memory import PIXEL_BYTES
 from engines.raster import check_file_size, check_picture_size, read_picture
 
 Effort = Literal["stored", "quick", "small"]
@@ -70,6 +71,8 @@ def decode(path: Path, limits: Limits) -> Image:
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour_type)
     if channels is None or depth not in (1, 2, 4, 8, 16):
         raise DamagedFile(f"{path.name} declares colour type {colour_type} at {depth} bits")
+    # Pillow finds a deep file whole before another library reads it again.
+    check_picture_size(width, height, limits, path.name, PIXEL_BYTES * (2 if depth == 16 else 1))
     if width * height * channels * depth > 8 * _DEFLATE_MOST * check_file_size(path, limits):
         raise DamagedFile(f"{path.name} declares {width}×{height} pixels, more than its bytes can hold")
     pixels = read_picture(path, limits, "PNG")

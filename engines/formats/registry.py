@@ -26,7 +26,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +38,7 @@ from engines.conventions import Host
 from engines.errors import FormatUnavailable, UnknownFormat
 from engines.extras import how_to_get
 from engines.kinds import ColourSpace, Kind
+from engines.memory import most_decode_bytes
 
 _FURTHER_EXTENSIONS = {".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".mov"}
 """Of files that are read under another name, or only inside captures."""
@@ -93,6 +94,8 @@ class Limits:
     """Frames × channels of a sound."""
     max_elements: int = 2**26
     """Vertices, faces or splats."""
+    max_memory_bytes: int = field(default_factory=most_decode_bytes)
+    """All that reading one file may take at its peak."""
     max_file_bytes: int = 2**33
     max_entries: int = 20_000
     """Files in an archive; unpacked they may take `max_file_bytes` together."""

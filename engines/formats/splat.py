@@ -24,6 +24,7 @@ from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_splats
 from engines.importance import order_of
 from engines.kinds import Kind
+from engines.memory import check_splats_memory
 from engines.raster import check_file_size
 from engines.splat_values import SCALE_MIN_M, colour_from_dc, dc_from_colour, unit_quaternions
 from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, move_splats
@@ -57,6 +58,7 @@ def decode(path: Path, limits: Limits) -> Splats:
         raise DamagedFile(f"{path.name} has {size} bytes, which is no whole number of 32-byte splats")
     if size // ROW.itemsize > limits.max_elements:
         raise TooLarge(f"{path.name} holds {size // ROW.itemsize} splats, the limit is {limits.max_elements}")
+    check_splats_memory(size // ROW.itemsize, 1, limits.max_memory_bytes, path.name)
     rows = np.fromfile(path, ROW)
     fault = fault_in(rows)
     if fault:

@@ -36,6 +36,7 @@ from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_splats
 from engines.kinds import Kind
+from engines.memory import check_splats_memory
 from engines.spherical_harmonics import COEFFICIENTS, degree_of
 from engines.splat_values import log_from_scale, scale_from_log, unit_quaternions
 from engines.transforms import NEUTRAL, Frame, move_splats
@@ -328,6 +329,7 @@ def _stream_sizes(version: int, count: int, degree: int, bits: int, limits: Limi
         raise TooLarge(f"the file declares {count} splats, more than the limit of {limits.max_elements}")
     if degree >= len(_FILE_COEFFICIENTS) or bits > 30:
         raise DamagedFile(f"degree {degree} with {bits} fraction bits; up to 4 and 30 are read")
+    check_splats_memory(count, 1 + _FILE_COEFFICIENTS[degree], limits.max_memory_bytes, "the file")
     position, rotation = (6 if version == 1 else 9), (3 if version < 3 else 4)
     return [count * each for each in (position, 1, 3, 3, rotation, 3 * _FILE_COEFFICIENTS[degree])]
 

@@ -17,11 +17,14 @@ from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.geometry import check_mesh, welded
 from engines.kinds import Kind
+from engines.memory import TEXT_BYTES, check_memory
 from engines.raster import check_file_size
 from engines.transforms import NEUTRAL, PRINT, move_mesh
 
 MEDIA_TYPE = "model/stl"
 HEADER_BYTES = 80
+_BYTES_PER_BYTE = 9
+"""Memory that reading and welding a byte of binary facets takes."""
 _FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
@@ -48,6 +51,10 @@ def encode(asset: Mesh, folder: Path, stem: str, *, host: Host, provenance: str 
 def decode(path: Path, limits: Limits) -> Mesh:
     """The welded surface. Raises `DamagedFile` or `TooLarge`."""
     size = check_file_size(path, limits)
+    with path.open("rb") as file:
+        text = not is_binary(file.read(84), size)
+    wanted = size * (TEXT_BYTES if text else _BYTES_PER_BYTE)
+    check_memory(wanted, limits.max_memory_bytes, path.name, "decimate it")
     data = path.read_bytes()
     corners = _binary(data, limits, path.name) if is_binary(data[:84], size) else _ascii(data, limits, path.name)
     if not np.isfinite(corners).all():

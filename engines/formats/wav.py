@@ -15,6 +15,7 @@ from engines.conventions import Host
 from engines.errors import DamagedFile, TooLarge, UnsuitableAsset
 from engines.formats.registry import ExportedFile, Format, Limits
 from engines.kinds import Kind
+from engines.memory import check_memory
 from engines.raster import check_file_size
 
 Depth = Literal[16, 24, 32]
@@ -22,6 +23,8 @@ Depth = Literal[16, 24, 32]
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _MOST_BYTES = 2**32 - 2**16
+_SAMPLE_BYTES = 20
+"""A sample as it is stored, in double precision and in single."""
 """RIFF counts its length in 32 bits."""
 _IN_DS64 = 2**32 - 1
 """In RF64 the length of the samples stands in the chunk `ds64` where `data` says this."""
@@ -136,6 +139,7 @@ def _samples(file: BinaryIO, size: int, layout: tuple[int, int, int, int], limit
     width = bits // 8
     if size // width > limits.max_samples:
         raise TooLarge(f"{name} has {size // width} samples, more than the limit of {limits.max_samples}")
+    check_memory(size // width * _SAMPLE_BYTES, limits.max_memory_bytes, name, "shorten it")
     left = _left(file)
     if size > left:
         raise DamagedFile(f"{name} declares {size} bytes of samples and has {left}")
