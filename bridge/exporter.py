@@ -18,6 +18,7 @@ import msgspec
 from bridge.disk import DISK_FULL, hash_of
 
 _PR_SET_PDEATHSIG = 1
+_MEMORY_SHARE = 0.9
 
 
 class ExportOrder(msgspec.Struct, kw_only=True):
@@ -48,7 +49,7 @@ class ExportAnswer(msgspec.Struct, kw_only=True):
     """The files, or why there are none."""
 
     files: list[Written] = []
-    error: Literal["", "host", "format", "asset", "disk", "defect"] = ""
+    error: Literal["", "host", "format", "asset", "disk", "memory", "defect"] = ""
     message: str = ""
     remedy: str = ""
 
@@ -72,6 +73,9 @@ def perform(order: ExportOrder) -> ExportAnswer:
         return ExportAnswer(error="format", message=error.message, remedy=error.remedy)
     except errors.EnginesError as error:
         return ExportAnswer(error="asset", message=error.message, remedy=error.remedy)
+    except MemoryError:
+        traceback.print_exc()
+        return ExportAnswer(error="memory", message="writing it takes more memory than this machine has for it")
     except OSError as error:
         traceback.print_exc()
         full = error.errno in DISK_FULL
@@ -103,9 +107,39 @@ def _die_with(parent: int) -> None:
         os._exit(0)
 
 
+def limit_memory() -> int:
+    """Keep a codec's defect from taking the whole machine's memory: Linux only; the limit in bytes, 0 for none.
+
+    What counts is memory of the process's own that it may write (RLIMIT_DATA), not files that it maps or addresses
+    that it only keeps for itself.
+    """
+    if not sys.platform.startswith("linux"):
+        return 0
+    import resource
+
+    from engines.memory import machine_bytes
+
+    most = int((machine_bytes() + _swap_bytes()) * _MEMORY_SHARE)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if most <= 0 or 0 <= hard <= most:
+        return 0
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    return most
+
+
+def _swap_bytes() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0
+    found = next((line.split() for line in lines if line.startswith("SwapTotal:")), ["", "0"])
+    return int(found[1]) * 1024
+
+
 def main() -> None:
     """Answer orders until stdin ends; nothing that is printed meanwhile can reach the answers."""
     _die_with(int(sys.argv[1]))
+    limit_memory()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     from engines import export, hosts, neutral  # noqa: F401 - loaded before the first order asks for them

@@ -16,9 +16,10 @@ import pytest
 
 from bridge import discovery
 from bridge.errors import RequestError, StoreFull
-from bridge.export_process import _told
-from bridge.exporter import ExportOrder, perform
+from bridge.export_process import _asked, _told
+from bridge.exporter import ExportAnswer, ExportOrder, perform
 from bridge.messages import Deliver
+from engines.memory import machine_bytes
 from tests.bridge.served import Served
 from tests.workplace import PATIENCE_SECS
 
@@ -39,7 +40,7 @@ def pid_of(one: Served) -> int:
     return one.exporter._process.pid
 
 
-def test_a_process_that_died_is_replaced(tmp_path: Path) -> None:
+def test_an_order_whose_process_died_is_given_to_a_fresh_one(tmp_path: Path) -> None:
     async def story() -> None:
         async with exporting(tmp_path) as one:
             digest = await one.asset()
@@ -50,13 +51,99 @@ def test_a_process_that_died_is_replaced(tmp_path: Path) -> None:
             while not one.exporter._turn.locked():  # from then on the order is in the pipe
                 await asyncio.sleep(0.01)
             os.kill(first, signal.SIGKILL)
-            with pytest.raises(RequestError, match="signal 9"):
-                await waiting
-            delivered = await one.delivery.files(digest, Deliver(host="web"))
+            delivered = await waiting
             assert delivered.sources[0].path.read_bytes()[:4] == b"RIFF"
             assert pid_of(one) != first
 
     asyncio.run(story())
+
+
+async def dying(process: asyncio.subprocess.Process, order: ExportOrder) -> None:
+    """An order that kills the process which has it, after something was written."""
+    (Path(order.folder) / "half").write_bytes(b"half")
+    process.kill()
+    await process.wait()
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_an_order_that_kills_two_processes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int
+) -> None:
+    folders: list[list[str]] = []
+
+    async def asked(process: asyncio.subprocess.Process, order: ExportOrder) -> ExportAnswer | None:
+        folders.append(sorted(path.name for path in Path(order.folder).iterdir()))
+        if len(folders) > deaths:
+            return await _asked(process, order)
+        await dying(process, order)
+        return None
+
+    monkeypatch.setattr("bridge.export_process._asked", asked)
+
+    async def story() -> None:
+        async with exporting(tmp_path) as one:
+            digest = await one.asset()
+            if deaths == 2:
+                with pytest.raises(RequestError, match=r"twice \(signal 9\)"):
+                    await one.delivery.files(digest, Deliver(host="web"))
+                assert len(folders) == 2, "not a third time"
+            delivered = await one.delivery.files(digest, Deliver(host="web"))
+            assert delivered.sources[0].path.read_bytes()[:4] == b"RIFF"
+            assert not (delivered.sources[0].path.parent / "half").exists()
+            assert folders == [[]] * (deaths + 1), "each begins with an empty folder"
+
+    asyncio.run(story())
+
+
+def test_a_process_that_is_stopped_is_not_replaced_for_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def story() -> None:
+        async with exporting(tmp_path) as one:
+
+            async def stopped(process: asyncio.subprocess.Process, order: ExportOrder) -> None:
+                asked.append(process.pid)
+                await one.exporter.stop()
+
+            monkeypatch.setattr("bridge.export_process._asked", stopped)
+            digest = await one.asset()
+            with pytest.raises(RequestError, match="signal 9"):
+                await one.delivery.files(digest, Deliver(host="web"))
+            assert len(asked) == 1 and one.exporter._process is None
+
+    asyncio.run(story())
+
+
+def test_an_export_without_memory_for_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engines import export
+
+    def greedy(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    async def story() -> None:
+        async with exporting(tmp_path) as one:
+            digest = await one.asset()
+            parts = {part.digest: str(one.store.path(part.digest)) for part in one.store.manifest(digest).parts}
+            order = ExportOrder(manifest=str(one.store.path(digest)), parts=parts, host="web", folder=str(tmp_path))
+            monkeypatch.setattr(export, "export", greedy)
+            with pytest.raises(RequestError, match="more memory"):
+                _told(perform(order))
+
+    asyncio.run(story())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux holds to such a limit")
+def test_the_exporter_holds_itself_to_nine_tenths_of_the_memory() -> None:
+    """And an allocation beyond it is refused by the system, which numpy says as `MemoryError`."""
+    script = (
+        "import numpy as np\nfrom bridge import exporter\nmost = exporter.limit_memory()\n"
+        "np.ones(1 << 20)\n"
+        "try:\n  np.empty(most + 1, np.uint8)\nexcept MemoryError:\n  print(most)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) >= 0.89 * machine_bytes()
 
 
 def test_an_export_that_takes_too_long_is_ended(tmp_path: Path) -> None:
