@@ -14,6 +14,7 @@ from blender_addon.core.hub import Hub
 from blender_addon.core.slots import Slot
 from python_client import Client
 from python_client.testing import FakeBridge, Hold, Made, Says, Step
+from tests.workplace import PATIENCE_SECS
 
 LARGE = random.Random(1).randbytes(5_000_000)
 FILE = "/scenes/house.blend"
@@ -68,7 +69,7 @@ class Desk:
         self.slot.release()
         self.open()
 
-    def until(self, condition: Callable[[], object], secs: float = 10.0) -> None:
+    def until(self, condition: Callable[[], object], secs: float = PATIENCE_SECS) -> None:
         end = time.monotonic() + secs
         while not condition():
             assert time.monotonic() < end, ([(run.state, run.error) for run in self.hub.runs], self.hub.state)

@@ -23,7 +23,7 @@ SMALL_DISK = (
 def small_disks(folder: Path) -> bool:
     """Whether this system lets its users have such disks: Linux with user namespaces does."""
     try:
-        tried = subprocess.run([*SMALL_DISK, str(folder), "1000000", "true"], capture_output=True, timeout=20)
+        tried = subprocess.run([*SMALL_DISK, str(folder), "1000000", "true"], capture_output=True, timeout=120)
     except OSError:
         return False
     return tried.returncode == 0
@@ -69,7 +69,7 @@ class Serving:
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(20)
+            self._process.wait(120)
             if self._process.stdout:
                 self._process.stdout.close()
             self._process = None
