@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.assets import FloatArray
 
-RATE = 2e-3
+RATE = 1e-2
+"""A photograph has some thirty steps in a short run; at a fifth of this they came no further than a gain of 1.06."""
+BURNT = 0.97
+"""Brighter than this a photograph does not say how bright it was."""
 DECAY = (0.9, 0.999)
 
 
@@ -50,3 +54,17 @@ class Exposure:
         self.values[index] -= RATE * first / (np.sqrt(second) + 1e-15)
         self.values -= self.values.mean(0)
         return np.asarray(gradient * gain[:, None, None], np.float32)
+
+
+def own_gain(image: FloatArray, target: FloatArray, mask: NDArray[np.bool_] | None = None) -> FloatArray:
+    """A render [3, H, W] with the gain of each channel that brings it nearest to a photograph that was not trained on.
+
+    Only where `mask` [H, W] is true, if there is one, they are compared. The photograph's exposure cannot be known
+    beforehand, and is no fault of the cloud.
+    """
+    image = np.clip(image, 0.0, 1.0)
+    counts = target < BURNT if mask is None else (target < BURNT) & mask
+    known = np.where(counts, image, 0.0)
+    energy = (known * image).sum((1, 2), dtype=np.float64)
+    gain = np.where(energy > 0, (known * target).sum((1, 2), dtype=np.float64) / np.maximum(energy, 1e-9), 1.0)
+    return np.asarray(image * gain[:, None, None], np.float32)

@@ -158,6 +158,7 @@ def _trained(
     yield Note(
         f"{len(trainer.parameters):,} splats from {len(views)} photographs; "
         f"{seen} views {quality.psnr:.1f} dB PSNR, {quality.ssim:.3f} SSIM"
+        + (", each at its own exposure" if params.exposure else "")
     )
     return trainer
 

@@ -22,7 +22,7 @@ from generators.radiance import depth_loss
 from generators.radiance.adam import Adam, Rates
 from generators.radiance.cameras import Camera
 from generators.radiance.colmap import Points
-from generators.radiance.exposure import Exposure
+from generators.radiance.exposure import Exposure, own_gain
 from generators.radiance.losses import WINDOW_PX, photometric, psnr
 from generators.radiance.parameters import Parameters, to_splats
 from generators.radiance.photographs import Photograph
@@ -437,12 +437,14 @@ class Trainer:
         ).image
 
     def evaluate(self, photographs: Sequence[Photograph]) -> Quality:
-        """How well views, best such as were not trained on, are reproduced."""
+        """How well views, best such as were not trained on, are reproduced; with `exposure`, each at its own gain."""
         black = np.zeros(3, np.float32)
         scores = []
         for photograph in photographs:
             image = self.render(photograph.camera, background=black)
             target = View(photograph.camera, photograph.pixels, photograph.alpha, None).target(black)
+            if self.exposure is not None:
+                image = own_gain(image, target, photograph.mask)
             if photograph.mask is not None:
                 image = np.where(photograph.mask, image, target)
             similarity = photometric(np.clip(image, 0, 1), target).ssim
