@@ -23,6 +23,10 @@ DROPPED_SHARE_MAX = 0.2
 """No more of a set than this is left out as blurred; beyond it, blur is how the set is."""
 BLIND_SPREAD, DARK, BRIGHT = 2.5, 10.0, 245.0
 """Standard deviation and mean grey (of 255) of a picture that shows nothing: a lens cap, a pocket, the sun."""
+BLOCK_PX = 48
+CRISP_SHARE, CRISP_PERCENTILE, CRISP_DETAIL = 0.62, 80, 1.0
+"""A photograph whose best parts have this share of what the set's best parts have is not blurred, plain as it may be.
+The best are those at that percentile, of the blocks with so much coarse detail."""
 FEATURELESS = 0.05
 """Coarse detail (variance of grey levels) below which nothing can be said about blur."""
 THUMBNAIL_PX = 32
@@ -51,6 +55,23 @@ def sharpness(grey: FloatArray) -> float:
     return float(worst)
 
 
+def crispness(grey: FloatArray) -> float:
+    """`sharpness` of the best parts of a picture alone; 0 where there are too few parts with detail to tell.
+
+    A sharp picture of a plain wall has soft shadows nearly everywhere, and crisp edges somewhere; a blurred one none.
+    """
+    coarse, found = _halved(grey), []
+    half = BLOCK_PX // 2
+    for y in range(0, len(coarse) - half + 1, half):
+        for x in range(0, coarse.shape[1] - half + 1, half):
+            fine_block = grey[2 * y : 2 * y + BLOCK_PX, 2 * x : 2 * x + BLOCK_PX]
+            coarse_block = coarse[y : y + half, x : x + half]
+            detail = [_second_difference(coarse_block, axis) for axis in (0, 1)]
+            if min(detail) >= CRISP_DETAIL:
+                found.append(min(_second_difference(fine_block, axis) / detail[axis] for axis in (0, 1)))
+    return float(np.percentile(found, CRISP_PERCENTILE)) if len(found) >= 4 else 0.0
+
+
 def _second_difference(grey: FloatArray, axis: int) -> float:
     difference = np.diff(grey, n=2, axis=axis)
     return float(np.mean(difference * difference))
@@ -74,16 +95,20 @@ def blind(grey: FloatArray) -> str:
     return "shows one even colour and nothing else"
 
 
-def blurred(values: Sequence[float]) -> list[int]:
+def blurred(values: Sequence[float], crisp: Sequence[float] = ()) -> list[int]:
     """Indices of the photographs that are blurred beside the others, by their `sharpness`; at least five are compared.
 
-    Those without any detail (0) are not judged. At most `DROPPED_SHARE_MAX` of the set are named, the worst first.
+    Those whose `crispness`, where it is given, is like the others' are kept as plain. Those without any detail (0) are
+    not judged. At most `DROPPED_SHARE_MAX` of the set are named, the worst first.
     """
     known = np.array([value for value in values if value > 0])
     if len(known) < 5:
         return []
     least = BLURRED_SHARE * float(np.median(known))
-    worst = sorted((value, index) for index, value in enumerate(values) if 0 < value < least)
+    told = [value for value in crisp if value > 0]
+    enough = CRISP_SHARE * float(np.median(told)) if len(told) >= 5 else np.inf
+    plain = {index for index, value in enumerate(crisp) if value >= enough}
+    worst = sorted((value, index) for index, value in enumerate(values) if 0 < value < least and index not in plain)
     return sorted(index for _, index in worst[: int(DROPPED_SHARE_MAX * len(values))])
 
 

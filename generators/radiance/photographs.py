@@ -72,10 +72,11 @@ def load_photographs(
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """A photograph, how sharp it is (0 for not judged), and why nothing can be seen in it, if so."""
+    """A photograph, how sharp all and the best of it are (0: not judged), and why nothing can be seen in it, if so."""
 
     photograph: Photograph
     sharpness: float
+    crispness: float
     blind: str
 
 
@@ -86,16 +87,18 @@ def _judged(photograph: Photograph, shelf: Shelf | None) -> _Judged:
     """
     kept = photograph if shelf is None else shelf.kept(photograph)
     if photograph.alpha is not None:
-        return _Judged(kept, 0.0, "" if photograph.alpha.any() else "is wholly transparent")
+        return _Judged(kept, 0.0, 0.0, "" if photograph.alpha.any() else "is wholly transparent")
     grey = judging.grey_of(photograph.pixels.transpose(1, 2, 0))
-    sharpness = judging.sharpness(grey) if max(grey.shape) >= BLUR_SIDE_PX else 0.0
-    return _Judged(kept, sharpness, judging.blind(grey))
+    if max(grey.shape) < BLUR_SIDE_PX:
+        return _Judged(kept, 0.0, 0.0, judging.blind(grey))
+    return _Judged(kept, judging.sharpness(grey), judging.crispness(grey), judging.blind(grey))
 
 
 def _useful(results: Sequence[_Judged | Skipped]) -> tuple[list[Photograph], list[Skipped]]:
     """The photographs worth training on, and the others with the reason."""
     values = [0.0 if isinstance(one, Skipped) else one.sharpness for one in results]
-    blurred = set(judging.blurred(values))
+    crisp = [0.0 if isinstance(one, Skipped) else one.crispness for one in results]
+    blurred = set(judging.blurred(values, crisp))
     kept, skipped = [], []
     for index, one in enumerate(results):
         if isinstance(one, Skipped):

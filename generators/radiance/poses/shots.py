@@ -41,6 +41,7 @@ class Shot:
     working: tuple[int, int]
     exif: Exif
     sharpness: float
+    crispness: float
     blind: str
     thumbnail: FloatArray
 
@@ -105,6 +106,7 @@ def _shot(source: Source, name: str, stem: Path, side_px: int) -> Shot:
         working=working,
         exif=exif,
         sharpness=judging.sharpness(grey),
+        crispness=judging.crispness(grey),
         blind=judging.blind(grey),
         thumbnail=judging.thumbnail(grey),
     )
@@ -124,7 +126,7 @@ def _mask(
 def useful(shots: Sequence[Shot]) -> tuple[list[Shot], list[Skipped]]:
     """The shots worth placing; blind, blurred and repeated ones are named with the reason."""
     reasons: dict[int, str] = {index: shot.blind for index, shot in enumerate(shots) if shot.blind}
-    for index in judging.blurred([shot.sharpness for shot in shots]):
+    for index in judging.blurred([shot.sharpness for shot in shots], [shot.crispness for shot in shots]):
         reasons.setdefault(index, "is blurred beside the others")
     left = [index for index in range(len(shots)) if index not in reasons]
     if left:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from generators.radiance import judging
-from generators.radiance.judging import blind, blurred, grey_of, sharpness, thumbnail, twins
+from generators.radiance.judging import blind, blurred, crispness, grey_of, sharpness, thumbnail, twins
 from tests.generators.radiance.known_scene import views
 from tests.generators.radiance.scenes import SHARED
 
@@ -39,6 +39,34 @@ def test_noise_and_exposure_do_not_count_as_blur() -> None:
     noisy = np.clip(VIEWS[0] + rng.normal(0, 8, VIEWS[0].shape), 0, 255).astype(np.uint8)
     dark = (VIEWS[1] * 0.3).astype(np.uint8)
     assert blurred([sharpness(grey_of(noisy)), sharpness(grey_of(dark)), *SHARP[2:]]) == []
+
+
+def room(plain: bool, seed: int) -> np.ndarray:
+    """A wall of blotchy plaster with a faint picture on it, or one papered all over; drawn sharply."""
+    rng = np.random.default_rng(seed)
+    plaster = Image.fromarray(rng.integers(0, 256, (300, 400), np.uint8)).filter(ImageFilter.GaussianBlur(2))
+    pattern = rng.normal(0, 1, (100, 134)).repeat(3, 0).repeat(3, 1)[:300, :400]
+    y, x = np.mgrid[:300, :400]
+    hung = 3.0 * ((np.abs(x - 200) < 110) & (np.abs(y - 150) < 110)) if plain else 30.0
+    flat = (np.abs(x - 200) < 110) & (np.abs(y - 150) < 110)
+    wall = np.where(flat, 128, np.asarray(plaster, np.float32)) if plain else np.full((300, 400), 128.0)
+    grey = wall + hung * pattern
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_a_sharp_plain_wall_stays_and_a_blurred_pattern_does_not() -> None:
+    pictures = [room(False, seed) for seed in range(10)]
+    told = [(sharpness(grey_of(one)), crispness(grey_of(one))) for one in pictures]
+    plain = room(True, 20)
+    for spoilt, wanted in ((plain, []), (smeared(plain, 1.5), [4]), (smeared(pictures[4], 1.5), [4])):
+        values = [*told[:4], (sharpness(grey_of(spoilt)), crispness(grey_of(spoilt))), *told[5:]]
+        assert blurred([value for value, _ in values], [value for _, value in values]) == wanted
+    assert sharpness(grey_of(plain)) < judging.BLURRED_SHARE * np.median([value for value, _ in told])
+
+
+def test_crispness_needs_parts_with_detail() -> None:
+    assert crispness(np.full((300, 400), 128, np.float32)) == 0
+    assert crispness(grey_of(VIEWS[0])[:60, :60]) == 0
 
 
 def test_a_set_that_is_blurred_throughout_keeps_its_photographs() -> None:

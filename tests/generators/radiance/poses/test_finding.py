@@ -54,7 +54,7 @@ def test_synthetic_pictures_are_placed_as_they_were_made(tmp_path: Path) -> None
 
 def shots(count: int) -> list[Shot]:
     tiny = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX), np.float32)
-    return [Shot(f"IMG_{n:04}.jpg", "", "", "", (8, 6), (8, 6), Exif(), 0.4, "", tiny) for n in range(count)]
+    return [Shot(f"IMG_{n:04}.jpg", "", "", "", (8, 6), (8, 6), Exif(), 0.4, 0.4, "", tiny) for n in range(count)]
 
 
 def placed(indices: Sequence[int]) -> Placed:
