@@ -116,7 +116,7 @@ SPLATS_FROM_PHOTOS = GeneratorSpec(
     params=SplatsFromPhotosParams,
     needs=Needs(memory_gb=3.0, modules=("numba",)),
     run="generators.radiance.splats_from_photos:run",
-    version=4,
+    version=5,
     prepare="generators.radiance.warm:compile_kernels",
     attempts=5,
     timeout_secs=6 * 3600.0,
