@@ -23,7 +23,7 @@ from engines.splat_order import morton_order
 from engines.transforms import NEUTRAL, OPENCV_AXES, Frame, move_splats
 from tests.engines.formats.splat_clouds import apart, cloud, mutations, taken
 
-LIMITS = Limits()
+LIMITS = Limits(max_memory_bytes=2**40)
 PYTHON = HOSTS["python"]
 TRAINED = Frame(OPENCV_AXES)
 

@@ -21,7 +21,7 @@ from engines.transforms import Frame, move_splats, rotation_matrices
 DIALECTS = Path(__file__).resolve().parents[4] / "shared" / "data" / "splat_dialects"
 HOST_ROWS = pytest.mark.parametrize("host", HOSTS.values(), ids=list(HOSTS))
 VERSIONS = pytest.mark.parametrize("version", [2, 3, 4])
-LIMITS = Limits()
+LIMITS = Limits(max_memory_bytes=2**40)
 PYTHON = HOSTS["python"]
 
 
