@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(180)  # the kernels may have to be compiled first
+@pytest.mark.timeout(600)  # the kernels may have to be compiled first
 def test_a_folder_of_photographs_becomes_a_cloud(folder: Path) -> None:
     photos = write_folder(folder / "room", VIEWS)
     with bridge(folder), connect() as client:
@@ -82,7 +82,7 @@ def test_a_folder_of_photographs_becomes_a_cloud(folder: Path) -> None:
         assert packed.name == "room.zip" and client.upload(packed.read(), name="room") == capture
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_what_is_no_capture_is_refused_in_words_and_a_run_can_be_ended(folder: Path) -> None:
     photos = write_folder(folder / "room", VIEWS)
     with bridge(folder), connect() as client:

@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(300)  # the kernels may have to be compiled first
+@pytest.mark.timeout(600)  # the kernels may have to be compiled first
 def test_found_poses_are_an_asset_that_splats_are_trained_on(folder: Path) -> None:
     photos = write_capture(folder / "room", views(6, width=240, height=180, arc_deg=50), posed=False)
     with bridge(folder), connect() as client:
@@ -41,10 +41,10 @@ def test_found_poses_are_an_asset_that_splats_are_trained_on(folder: Path) -> No
         splats.result(240)
         assert not any("how large the scene is" in note for note in splats.notes)
         same = client.submit("capture.poses", POSES, inputs={"photos": photos}, seed=1)
-        assert same.result(30)[0].digest == posed.digest and same.reused
+        assert same.result(120)[0].digest == posed.digest and same.reused
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_film_file_is_enough_and_a_run_ends_when_it_is_told_to(folder: Path) -> None:
     frames = np.stack([render(camera).pixels for camera in around(16, width=240, height=180, arc_deg=50)])
     (folder / "film").mkdir()
@@ -56,16 +56,19 @@ def test_a_film_file_is_enough_and_a_run_ends_when_it_is_told_to(folder: Path) -
         job = client.submit("capture.poses", settings, inputs={"photos": film}, seed=1)
         assert job.result(240)[0].kind == "capture"
         assert any("8 of 16 frames of walk" in note for note in job.notes)
-        again = client.submit("capture.poses", settings, inputs={"photos": film}, seed=2)
-        for event in again:
-            if isinstance(event, events.Progress) and "features" in event.stage:
-                again.cancel()
+        for seed in range(2, 8):  # a run may be over before it hears that it is to end
+            again = client.submit("capture.poses", settings, inputs={"photos": film}, seed=seed)
+            for event in again:
+                if isinstance(event, events.Progress) and "features" in event.stage:
+                    again.cancel()
+            if again.state == "cancelled":
+                break
         with pytest.raises(JobCancelled):
-            again.result(60)
+            again.result(120)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_strangers_are_refused_in_words(folder: Path) -> None:
     photos = write_capture(folder / "few", views(2, width=120, height=90), posed=False)
     with bridge(folder), connect() as client, pytest.raises(JobFailed, match="2 of 2 photographs can be used"):
-        client.submit("splats.from_photos", QUICK, inputs={"photos": photos}).result(60)
+        client.submit("splats.from_photos", QUICK, inputs={"photos": photos}).result(240)
