@@ -76,7 +76,7 @@ def test_no_map_of_any_family_has_a_seam(family: str) -> None:
         if pixels.min() == pixels.max():
             continue
         for axis in (0, 1):
-            assert border_ratio(pixels, axis) <= LIMIT.get(name, 1.05), (name, axis)
+            assert border_ratio(pixels, axis) <= LIMIT.get(name, 1.07), (name, axis)
 
 
 def test_the_seam_measure_sees_seams() -> None:
@@ -93,7 +93,7 @@ def test_everything_at_once_still_wraps() -> None:
     for family in ("bricks", "planks", "grass", "diamond_plate"):
         for name, pixels in encoded(surface_of(family, 512, everything)).items():
             for axis in (0, 1):
-                assert border_ratio(pixels, axis) <= LIMIT.get(name, 1.05), (family, name, axis)
+                assert border_ratio(pixels, axis) <= LIMIT.get(name, 1.07), (family, name, axis)
 
 
 def descriptor(surface: Surface) -> NDArray[np.float64]:
