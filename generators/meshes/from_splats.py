@@ -12,7 +12,9 @@ from generators.meshes.depth_views import DepthView, Render, cloud_render
 from generators.meshes.finishing import Finish, finished, shown
 from generators.meshes.fusion import Box
 from generators.meshes.isosurface import Check, Surface
+from generators.meshes.manifold import welded
 from generators.meshes.reconstruction import surface_of_views
+from generators.meshes.report import print_words, reported
 from generators.meshes.solid import closed
 from generators.meshes.specs import FromFieldParams, FromSplatsParams, ReconstructionParams
 from generators.meshes.view_colours import Picture
@@ -117,6 +119,9 @@ def meshed(
     pictures = [c if isinstance(c, Picture) else picture_of(c) for c in colours]
     finish = Finish(params.triangles, params.texture_px, params.normal_map, params.occlusion, name)
     yield from finished(surface, pictures, finish, context, 0.4, made)
+    if params.watertight:
+        whole, _ = welded(made[0].positions, made[0].faces)
+        yield Note(print_words(reported(whole, check=context.check)))
 
 
 def _closed(surface: Surface, params: ReconstructionParams, context: Context) -> Generator[Event, None, Surface]:
@@ -126,7 +131,7 @@ def _closed(surface: Surface, params: ReconstructionParams, context: Context) ->
     thickness = params.thickness * float(np.ptp(surface.positions, axis=0).max())
     surface, holes, thick = closed(surface, thickness, context.check)
     how = f"the sheet was given a thickness of {thickness:.3g} m" if thick else "no sheet was left to thicken"
-    yield Note(f"watertight: {holes} holes closed, {how}")
+    yield Note(f"to make it watertight {holes} holes were closed; {how}")
     return surface
 
 

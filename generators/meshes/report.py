@@ -17,6 +17,8 @@ from generators.radiance.rasterizer.kernels import inlined, parallel_kernel, pra
 
 WALL_SAMPLES = 20_000
 PORTION = 1 << 15
+PRINTED_WALL_M = 0.0008
+"""Two lines of a common nozzle: thinner walls do not print."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,24 @@ def reported(surface: Surface, wall_m: float = 0.0, check: Check = lambda: None)
         volume_m3=volume_m3(surface.positions, surface.faces),
         wall_m=wall,
         thin_share=thin,
+    )
+
+
+def print_words(report: Report) -> str:
+    """Whether a mesh that was made watertight can be printed, what is in the way of it, and what to do."""
+    faults = []
+    if not report.watertight:
+        faults.append(f"{report.border_edges + report.crowded_edges} edges are open or crowded")
+    if report.crossing_triangles:
+        faults.append(f"{report.crossing_triangles:,} of {report.triangles:,} triangles pass through others")
+    wall = None if report.wall_m is None else f"the thinnest wall is {report.wall_m * 1000:.3g} mm"
+    if wall is not None and (report.wall_m or 0) < PRINTED_WALL_M:
+        faults.append(wall)
+    if not faults:
+        return "watertight: no triangle passes through another" + (f", {wall}" if wall else "")
+    return (
+        f"not ready to print: {' and '.join(faults)}; run mesh.repair with method rebuild, which makes one surface "
+        "around it, or give the sheet another thickness"
     )
 
 

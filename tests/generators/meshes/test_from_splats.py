@@ -14,6 +14,8 @@ from engines.kinds import MapName
 from generators.events import Cancelled, Event, GeneratorError, Note, Preview, Produced, Progress, Request
 from generators.meshes import from_splats
 from generators.meshes.depth_views import cloud_render
+from generators.meshes.manifold import welded
+from generators.meshes.report import print_words, reported
 from generators.meshes.specs import SPECS, FromSplatsParams
 from generators.meshes.viewpoints import chosen
 from generators.radiance.parameters import from_splats as parameters_of
@@ -87,10 +89,13 @@ def test_watertight_is_watertight_and_repeatable() -> None:
     params = msgspec.structs.replace(PARAMS, watertight=True, occlusion=False, normal_map=False)
     meshes = []
     for _ in range(2):
-        last = run(params, Bench(wants_previews=False))[-1]
+        events = run(params, Bench(wants_previews=False))
+        last = events[-1]
         assert isinstance(last, Produced) and isinstance(last.asset, Mesh)
         meshes.append(last.asset)
     one, other = meshes
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert print_words(reported(welded(one.positions, one.faces)[0])) in notes
     # Vertices are split along seams; by place the surface is closed.
     _, place = np.unique(one.positions, axis=0, return_inverse=True)
     assert set(edge_uses(place.ravel()[one.faces.astype(np.int64)])) == {2}

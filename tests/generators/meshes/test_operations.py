@@ -16,6 +16,7 @@ from engines.kinds import MapName
 from generators.events import Cancelled, Event, GeneratorError, Note, Preview, Produced, Request
 from generators.meshes import bake, decimate, levels, repair, smooth, subdivide, unwrap, voxels
 from generators.meshes.isosurface import Surface
+from generators.meshes.report import print_words, reported
 from generators.meshes.specs import (
     BakeParams,
     DecimateParams,
@@ -246,6 +247,22 @@ def test_walls_thinner_than_the_printer_can_are_reported() -> None:
     )
     _, notes = did(repair.run, RepairParams(), mesh=crossed)
     assert "pass through others" in notes and "2 pieces" in notes
+
+
+def test_what_cannot_be_printed_is_said_with_what_to_do() -> None:
+    slab = cube()
+    words = print_words(reported(slab))
+    assert words == "watertight: no triangle passes through another, the thinnest wall is 2e+03 mm"
+    thin = Surface((slab.positions * [0.02, 0.0002, 0.02]).astype(np.float32), slab.faces)
+    words = print_words(reported(thin))
+    assert words.startswith("not ready to print: the thinnest wall is 0.4 mm;") and "mesh.repair" in words
+    crossed = Surface(
+        np.concatenate([slab.positions, slab.positions * [0.5, 0.45, 0.4] + [0.8, 0.7, 0.75]]).astype(np.float32),
+        np.concatenate([slab.faces, slab.faces + 8]).astype(np.int32),
+    )
+    words = print_words(reported(crossed))
+    assert words.startswith("not ready to print: ") and " of 24 triangles pass through others" in words
+    assert "3 edges are open" in print_words(reported(Surface(slab.positions, slab.faces[1:])))
 
 
 def test_rebuilding_wraps_the_hopeless() -> None:
