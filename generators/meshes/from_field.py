@@ -11,10 +11,11 @@ from engines.assets import Capture, Field, FloatArray, Mesh
 from generators.events import Context, Event, GeneratorError, Produced, Progress, Request
 from generators.fields.rendering import OpenField, opened
 from generators.fields.rendering import render as field_picture
+from generators.fields.settings import FieldSettings
 from generators.meshes.depth_views import DepthView, Render
 from generators.meshes.from_splats import VIEWS_MIN, looked, meshed, sized, taken
 from generators.meshes.specs import FromFieldParams
-from generators.meshes.viewpoints import AWAY, chosen_around
+from generators.meshes.viewpoints import AWAY, chosen_around, chosen_of, on_one_side
 from generators.radiance.cameras import Camera
 
 OPAQUE = 0.6
@@ -43,8 +44,7 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     if isinstance(photos, Capture):
         cameras = taken(photos, params, context)
     else:
-        middle = np.array(field.centre_m, np.float64)
-        cameras = chosen_around(middle, _reach(field), render, params.views, context.check)
+        cameras = _chosen(field, render, params.views, context)
     if len(cameras) < VIEWS_MIN:
         raise GeneratorError(
             f"only {len(cameras)} viewpoints see a clear surface in this field, at least {VIEWS_MIN} are needed; "
@@ -57,12 +57,26 @@ def run(request: Request, context: Context) -> Iterator[Event]:
     yield Produced(made[0])
 
 
+def _chosen(field: Field, render: Render, count: int, context: Context) -> list[Camera]:
+    """Viewpoints for a field: where its photographs may have been taken from, or all around.
+
+    A field that photographs made is opaque from all sides, so its own look does not say which is its front.
+    """
+    middle = np.array(field.centre_m, np.float64)
+    if field.contracted and field.seen_from_m is not None:
+        seen_from = np.array(field.seen_from_m, np.float64)
+        away = max(field.radius_m / FieldSettings().radius, float(np.linalg.norm(seen_from - middle)))
+        if cameras := on_one_side(middle, seen_from, away):
+            return chosen_of(cameras, middle, render, count, context.check)
+    return chosen_around(middle, _reach(field), render, count, context.check)
+
+
 def _reach(field: Field) -> float:
     """What the viewpoints' distance is reckoned from: a field that photographs made is scaled to where they stood, any
     other reaches as far as its bricks do.
     """
     if field.contracted:
-        return field.radius_m / AWAY
+        return field.radius_m / FieldSettings().radius / AWAY
     low, high = field.bricks.min(0), field.bricks.max(0) + 1
     pitch = 4 * field.radius_m / field.cells
     return max(float((high - low).max()) * 4 * pitch / 2, 1e-6)

@@ -40,6 +40,12 @@ WHOLE = 0.6
 REVERSED_MAX = 0.12
 """Share of its points that a view may see from the other side than better views do."""
 TRIAL_POINTS = 1500
+CAPTURED, CAPTURED_FOV_DEG = 120, 65.0
+"""Viewpoints tried where photographs were taken from, and how much they show: things reach beyond the middle."""
+CLOSER = (0.75, 1.0)
+"""They stand at these shares of the photographs' distance in turn."""
+NARROWEST, WIDEST = 0.87, -0.5
+"""Cosines of the half angles, 30° and 120°, between which photographs are taken to be from one side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +84,32 @@ def candidates(centre: NDArray[np.float64], reach: float) -> list[Camera]:
     return cameras
 
 
-def _camera(eye: NDArray[np.float64], target: NDArray[np.float64]) -> Camera:
+def _camera(eye: NDArray[np.float64], target: NDArray[np.float64], fov_deg: float = FOV_DEG) -> Camera:
     x, y, z = (float(v) for v in eye)
     a, b, c = (float(v) for v in target)
-    return looking_at((x, y, z), (a, b, c), fov_y_deg=FOV_DEG, width=TRIAL_PX, height=TRIAL_PX)
+    return looking_at((x, y, z), (a, b, c), fov_y_deg=fov_deg, width=TRIAL_PX, height=TRIAL_PX)
+
+
+def on_one_side(centre: NDArray[np.float64], seen_from: NDArray[np.float64], distance: float) -> list[Camera]:
+    """Cameras where those of photographs may have stood: about `distance` from the middle, and on the side where their
+    mean place is; empty when that says that they stood all around.
+
+    Of places spread evenly over a cap of a sphere the mean lies (1 + cos α) / 2 radii from its middle.
+    """
+    axis = seen_from - centre
+    away = float(np.linalg.norm(axis))
+    cosine = min(2 * away / distance - 1, NARROWEST)
+    if cosine < WIDEST:
+        return []
+    axis /= away
+    side = np.cross(axis, np.eye(3)[int(np.abs(axis).argmin())])
+    side /= np.linalg.norm(side)
+    n = np.arange(CAPTURED)
+    along = 1 - (1 - cosine) * (n + 0.5) / CAPTURED
+    flat, turn = np.sqrt(1 - along * along), n * np.pi * (3 - np.sqrt(5))
+    rays = along[:, None] * axis + (flat * np.cos(turn))[:, None] * side
+    rays += (flat * np.sin(turn))[:, None] * np.cross(axis, side)
+    return [_camera(centre + CLOSER[k % 2] * distance * ray, centre, CAPTURED_FOV_DEG) for k, ray in enumerate(rays)]
 
 
 def back_projected(view: DepthView, stride: int = 1) -> NDArray[np.float64]:
@@ -120,6 +148,24 @@ def chosen_around(
     within.sort(key=lambda trial: -trial.rating)
     whole = len(around) >= WHOLE * AROUND
     trials = around if whole else sorted(around + within, key=lambda trial: -trial.rating)
+    return _agreed(trials, count, check, whole=whole)
+
+
+def chosen_of(
+    cameras: Sequence[Camera], centre: NDArray[np.float64], render: Render, count: int, check: Check = lambda: None
+) -> list[Camera]:
+    """Up to `count` good ones of cameras that stand on one side of a middle, well spread."""
+    trials: list[Trial] = []
+    for camera in cameras:
+        check()
+        trial = tried(render(camera), float(np.linalg.norm(camera.position - centre)))
+        if trial is not None:
+            trials.append(trial)
+    return _agreed(sorted(trials, key=lambda trial: -trial.rating), count, check, whole=False)
+
+
+def _agreed(trials: Sequence[Trial], count: int, check: Check, *, whole: bool) -> list[Camera]:
+    """Up to `count` cameras of trials, the best first, of which none sees from behind what better ones see."""
     agreeing: list[Trial] = []
     for trial in trials:
         check()
