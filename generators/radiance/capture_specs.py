@@ -85,6 +85,7 @@ CAPTURE_POSES = GeneratorSpec(
     params=CapturePosesParams,
     needs=Needs(memory_gb=2.0, modules=("pycolmap",)),
     run="generators.radiance.poses.capture_poses:run",
+    version=2,
     timeout_secs=6 * 3600.0,
     silence_secs=1800.0,
 )
