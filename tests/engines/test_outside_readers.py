@@ -39,7 +39,7 @@ def node(script: Path, *arguments: str | Path) -> str:
     program = needs("node", "nodejs npm")
     if not MODULES.is_dir():
         pytest.skip("needs the outside readers: npm install --no-package-lock --prefix tests/outside")
-    done = subprocess.run([program, script, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([program, script, *arguments], capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -198,7 +198,7 @@ def test_ffprobe_reads_our_mp4(tmp_path: Path) -> None:
     mp4.encode(Clip(frames, fps=12.0), tmp_path, "f", host=PYTHON)
     wanted = "stream=codec_name,width,height,pix_fmt,nb_read_frames,r_frame_rate,color_space"
     command = [program, "-v", "error", "-count_frames", "-show_entries", wanted, "-of", "json", str(tmp_path / "f.mp4")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=True)
     assert done.stderr == ""
     assert json.loads(done.stdout)["streams"] == [
         {

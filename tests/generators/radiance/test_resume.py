@@ -41,7 +41,7 @@ CATALOG = Catalog.from_specs(quick_checkpoints.SPEC)
 PARAMS = {"resolution_px": 96, "iterations": 1800, "splats_max": 1500, "sh_degree": 1, "exposure": True}
 
 
-def act(story: Coroutine[Any, Any, None], secs: float = 170) -> None:
+def act(story: Coroutine[Any, Any, None], secs: float) -> None:
     async def in_time() -> None:
         async with asyncio.timeout(secs):
             await story
@@ -85,8 +85,10 @@ def taken_up(place: Workplace, job_id: str) -> int:
     return max((int(found[1]) for found in notes if found), default=0)
 
 
-@pytest.mark.timeout(180)
-def test_a_killed_training_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_a_killed_training_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold = tmp_path / "hold"
+    monkeypatch.setenv(quick_checkpoints.HOLD, str(hold))
     views = photographs_of(textured_room(2000), 6, width=48, height=40, arc_deg=50)
     photos = write_folder(tmp_path / "room", views)
 
@@ -98,17 +100,19 @@ def test_a_killed_training_goes_on_and_ends_the_same(tmp_path: Path) -> None:
             whole = await place.end_of(place.submit(**asked).job_id)
             assert isinstance(whole, JobFinished)
             parts = place.store.manifest(whole.assets[0].digest).parts
+            hold.touch()  # so that it cannot end before this bridge does
             job_id = place.submit(**asked, fresh=True, growth=wish).job_id
             await kill_at(place, job_id, 0.4)
-            await place.until(lambda: taken_up(place, job_id) > 50 and fraction(place, job_id) > 0.65, 60)
+            await place.until(lambda: taken_up(place, job_id) > 50 and fraction(place, job_id) > 0.65)
             first = taken_up(place, job_id)
-            await place.until(lambda: place.of(job_id, JobGrown), 60)
+            await place.until(lambda: place.of(job_id, JobGrown))
             cloud = GrowingCloud()
             put(cloud, *(answer := await ask(place, job_id, cloud, by_path=False)), len(answer[1]))
             session = place.session
+        hold.unlink()
         async with working(tmp_path / "root", catalog=CATALOG) as place:  # the bridge too was stopped on the way
             place.session = place.open(session)
-            await place.until(lambda: place.of(job_id, JobFinished), 120)
+            await place.until(lambda: place.of(job_id, JobFinished))
             assert taken_up(place, job_id) > first
             record = place.ledger.job(job_id)
             assert record is not None and record.state is JobState.FINISHED
@@ -123,10 +127,10 @@ def test_a_killed_training_goes_on_and_ends_the_same(tmp_path: Path) -> None:
             assert (held.view(np.uint32) == growth.rows_of(asset).view(np.uint32)).all()
             assert not list((tmp_path / "root" / "scratch").iterdir())
 
-    act(story())
+    act(story(), 580)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_training_is_paused_and_finished_as_it_stands(tmp_path: Path) -> None:
     views = photographs_of(textured_room(2000), 6, width=48, height=40, arc_deg=50)
     photos = write_folder(tmp_path / "room", views)
@@ -147,7 +151,7 @@ def test_a_training_is_paused_and_finished_as_it_stands(tmp_path: Path) -> None:
             assert isinstance(end, JobFinished)
             assert any("finished early, at iteration" in note.text for note in place.of(job_id, JobNoted))
 
-    act(story())
+    act(story(), 580)
 
 
 @pytest.mark.slow

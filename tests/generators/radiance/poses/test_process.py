@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,12 @@ def order_of(folder: Path, count: int) -> Order:
 
 
 def children() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if "colmap_process" in " ".join(one.cmdline())]
+    found = []
+    for one in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # another child that has just ended
+            if "colmap_process" in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def test_noise_gives_no_group_and_every_stage_is_told(tmp_path: Path) -> None:
