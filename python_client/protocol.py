@@ -478,23 +478,20 @@ class Protocol:
         return [*self.jobs.by_id.values(), *self._submitted.values()]
 
 
+_ANSWERS = (messages.JobPage, messages.StoreCollected, messages.JobRated, messages.LiveOpened, messages.GrowthFiles)
 _HEAR: Mapping[type[Part], Callable[[Protocol, Any], None]] = {
+    **dict.fromkeys(_ANSWERS, lambda self, message: self._answer(message.request_id, message)),
     messages.Welcome: Protocol._welcomed,
     messages.Catalog: Protocol._catalog,
     messages.JobAccepted: Protocol._accepted,
     messages.JobProgress: lambda self, message: self.jobs.named(message.job_id).progressed(message),
-    messages.JobPage: lambda self, message: self._answer(message.request_id, message),
-    messages.StoreCollected: lambda self, message: self._answer(message.request_id, message),
-    messages.JobRated: lambda self, message: self._answer(message.request_id, message),
     messages.AssetFiles: Protocol._files,
     messages.UploadState: Protocol._uploaded,
     messages.Pong: Protocol._ponged,
     messages.RefusedMessage: Protocol._refused,
     messages.Closing: Protocol._closed,
-    messages.LiveOpened: lambda self, message: self._answer(message.request_id, message),
     messages.LiveState: lambda self, message: self.lives.told(message),
     messages.LiveClosed: lambda self, message: self.lives.ended(message),
     messages.JobSteered: lambda self, message: self.jobs.named(message.job_id).stands(message),
     messages.JobGrown: lambda self, message: self.watches.told(self.jobs.named(message.job_id), message),
-    messages.GrowthFiles: lambda self, message: self._answer(message.request_id, message),
 }

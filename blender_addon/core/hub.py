@@ -30,7 +30,7 @@ from .delivered import Delivered
 from .growth import WISH
 from .history import History
 from .landing import sweep
-from .runs import Made, Order, Run, Source
+from .runs import Made, Order, Run, Source, taken_up
 from .sending import Sending
 from .slots import Slot
 from .targets import CAMERA_MATRIX, Target
@@ -77,7 +77,7 @@ class Hub:
         self._saved: Any = None
         self._shown: Any = None
         tree = json_file.read(slot.path)
-        self._restore(tree if isinstance(tree, dict) else {})
+        self.runs += taken_up(tree.get("runs", ()) if isinstance(tree, dict) else ())
         sweep(slot.received, (made.digest[:32] for run in self.runs for made in run.assets))
         sources = [one for run in self.runs if not run.over for one in run.order.inputs.values()]
         sweep(slot.inputs, (os.path.basename(os.path.dirname(one.path)) for one in sources))
@@ -474,18 +474,6 @@ class Hub:
         over: Iterable[Run] = [run for run in self.runs[RUNS_KEPT:] if run.over and not self.has_unplaced(run.key)]
         for run in over:
             self._forget(run)
-
-    def _restore(self, tree: dict[str, Any]) -> None:
-        for row in tree.get("runs", ()):
-            try:
-                run = Run.from_tree(row)
-            except (KeyError, TypeError, ValueError) as error:
-                print(f"Scenecast: an earlier request could not be read: {error!r}")
-                continue
-            gone = [one for one in run.order.inputs.values() if not one.digest and not one.path]
-            if run.state == "capturing" or (run.state == "sending" and gone):
-                run.fail("Blender was closed before the input had been sent", "Ask for it again.")
-            self.runs.append(run)
 
     def _find_jobs(self, client: Client) -> None:
         """Bind what was asked for in an earlier conversation to the jobs of this one."""

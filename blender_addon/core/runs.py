@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -137,6 +137,22 @@ class Run:
         rest["order"] = Order(**_known(Order, said))
         rest["assets"] = [Made(**_known(Made, row)) for row in rest.get("assets", ())]
         return cls(**rest)
+
+
+def taken_up(rows: Iterable[Mapping[str, Any]]) -> list[Run]:
+    """The runs of an earlier Blender; those whose input went with it have failed, what cannot be read is left out."""
+    runs = []
+    for row in rows:
+        try:
+            run = Run.from_tree(row)
+        except (KeyError, TypeError, ValueError) as error:
+            print(f"Scenecast: an earlier request could not be read: {error!r}")
+            continue
+        gone = [one for one in run.order.inputs.values() if not one.digest and not one.path]
+        if run.state == "capturing" or (run.state == "sending" and gone):
+            run.fail("Blender was closed before the input had been sent", "Ask for it again.")
+        runs.append(run)
+    return runs
 
 
 def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
