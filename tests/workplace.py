@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import select
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 from bridge.jobs import Jobs, JobSettings
 from bridge.ledger import Ledger
@@ -124,3 +127,20 @@ async def working(root: Path, *, grace_secs: float = 0.0, **options: Any) -> Asy
         await place.supervisor.stop()
         place.store.release()
         place.ledger.close()
+
+
+def stand_still_until_the_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts the first process is busy until that has spoken, and hears of it while it is still starting."""
+    connect = asyncio.SelectorEventLoop.connect_read_pipe
+    pipes: list[Any] = []
+
+    async def late(loop: Any, factory: Any, pipe: Any) -> Any:
+        pipes.append(pipe)
+        connected = await connect(loop, factory, pipe)
+        if len(pipes) == 1:  # the answers of the first process
+            select.select([pipe], [], [])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return connected
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "connect_read_pipe", late)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import sys
 import time
 from collections.abc import Coroutine
@@ -18,6 +17,7 @@ import pytest
 from bridge.process import TAIL_BYTES, WorkerProcess
 from generators.pipe import Noted, WorkerMessage
 from tests import fakes
+from tests.workplace import stand_still_until_the_first_word
 
 
 def act(story: Coroutine[Any, Any, None]) -> None:
@@ -95,19 +95,7 @@ def test_nothing_is_told_before_the_process_has_been_handed_over(
 ) -> None:
     """A loop that is kept busy while it starts a process finds all of its life at once: word, end and all."""
     words = "from generators.pipe import Noted, frame; import os; os.write(1, frame(Noted(run=1, text='early')))"
-    connect = asyncio.SelectorEventLoop.connect_read_pipe
-    pipes: list[Any] = []
-
-    async def late(loop: Any, factory: Any, pipe: Any) -> Any:
-        pipes.append(pipe)
-        connected = await connect(loop, factory, pipe)
-        if len(pipes) == 1:  # what it says: the loop stands still until it has been said
-            select.select([pipe], [], [])
-        for _ in range(10):
-            await asyncio.sleep(0)
-        return connected
-
-    monkeypatch.setattr(asyncio.SelectorEventLoop, "connect_read_pipe", late)
+    stand_still_until_the_first_word(monkeypatch)
 
     async def story() -> None:
         heard: list[WorkerMessage] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from bridge.process import WorkerProcess
 from bridge.supervisor import Ending, Supervisor
 from generators.pipe import DeviceRow, RunOrder, WorkerMessage
 from tests import fakes
-from tests.workplace import PATIENCE_SECS, act
+from tests.workplace import PATIENCE_SECS, act, stand_still_until_the_first_word
 
 
 class Ear:
@@ -127,19 +126,7 @@ def test_an_idle_worker_that_dies_is_replaced(tmp_path: Path) -> None:
 def test_a_worker_that_is_ready_while_it_is_still_being_started_gets_its_post(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect = asyncio.SelectorEventLoop.connect_read_pipe
-    pipes: list[Any] = []
-
-    async def late(loop: Any, factory: Any, pipe: Any) -> Any:
-        pipes.append(pipe)
-        connected = await connect(loop, factory, pipe)
-        if len(pipes) == 1:  # the first worker's answers: the loop stands still until it has said that it is ready
-            select.select([pipe], [], [])
-        for _ in range(10):
-            await asyncio.sleep(0)
-        return connected
-
-    monkeypatch.setattr(asyncio.SelectorEventLoop, "connect_read_pipe", late)
+    stand_still_until_the_first_word(monkeypatch)
 
     async def story() -> None:
         supervisor = Supervisor(tmp_path, fakes.quick_workers(spares=0))
